@@ -1,0 +1,118 @@
+"""Every check of the project, each in an environment of its own: `nox -f .ci/noxfile.py --list` names them."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = ("3.11", "3.12", "3.13")
+ENV = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+nox.needs_version = ">=2026.4"
+nox.options.sessions = ["tests", "lint", "types", "wheel"]
+nox.options.envdir = str(ROOT / ".nox")
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # a machine need not have every Python
+nox.options.reuse_venv = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One environment of clients, and the tests that run in it."""
+
+    groups: tuple[str, ...]
+    tests: tuple[str, ...] = ()  # none: the whole suite
+
+
+# A new lane is one more line here and one more dependency group in pyproject.toml.
+LANES: Mapping[str, Lane] = {
+    "main": Lane(groups=("test", "clients")),
+    "openai2": Lane(groups=("test", "clients-openai2"), tests=("tests/clients/test_openai.py",)),
+}
+
+
+def show_pyenv_pythons() -> None:
+    """pyenv answers to `python3.12` only when 3.12 is chosen: choose all that we test on, the current one first."""
+    if shutil.which("pyenv") is None:
+        return
+
+    def pyenv(*args: str) -> list[str]:
+        return subprocess.run(["pyenv", *args], capture_output=True, text=True, check=False).stdout.split()
+
+    current = pyenv("version-name")
+    found = [version for version in pyenv("versions", "--bare") if re.fullmatch(r"3\.1[123]\.\d+", version)]
+    os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([*"".join(current).split(":"), *reversed(found)]))
+
+
+show_pyenv_pythons()
+
+
+def install(session: nox.Session, *groups: str, project: bool = True) -> None:
+    """Install dependency groups, and the project as an editable package beside them."""
+    session.chdir(ROOT)
+    wanted = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install(*(["-e", "."] if project else []), *wanted)
+
+
+def pytest(session: nox.Session, *args: str) -> None:
+    """Run pytest; exit code 5, no test collected, fails like any other."""
+    session.run("python", "-m", "pytest", *args, *session.posargs, env=ENV)
+
+
+@nox.session
+@nox.parametrize("lane", [nox.param(name, id=name) for name in LANES])
+def tests(session: nox.Session, lane: str) -> None:
+    """The test suite, once for each set of clients."""
+    install(session, *LANES[lane].groups)
+    pytest(session, *LANES[lane].tests)
+
+
+@nox.session(python=PYTHONS)
+def pythons(session: nox.Session) -> None:
+    """All tests but the clients', on every Python that this machine has."""
+    install(session, "test")
+    pytest(session, "--ignore=tests/clients")
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """All tests but the clients', with the oldest dependencies that pyproject.toml allows."""
+    if session.venv_backend != "uv":
+        session.skip("only uv resolves to the lowest versions")
+    session.chdir(ROOT)
+    session.install("--resolution=lowest-direct", "-e", ".")
+    install(session, "test", project=False)
+    pytest(session, "--ignore=tests/clients")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format, with nothing changed."""
+    install(session, "lint", project=False)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """The package, the tests and these scripts, all strict."""
+    install(session, "test", "clients", "types")
+    session.run("mypy")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel and the sdist, then use the wheel where nothing else of the project is."""
+    install(session, "wheel", project=False)
+    dist = Path(session.create_tmp(), "dist")
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist), str(ROOT), silent=True)
+    session.run("python", ".ci/check_wheel.py", str(dist), env=ENV)

@@ -1,0 +1,451 @@
+"""What Python users hold: a server in a thread, and the sessions of their tests."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from mockbifrost.clock import ClockMode
+from mockbifrost.errors import ServerStartError, SessionFinishedError, UsageError, VerificationError
+from mockbifrost.scenario.compile import compile_stub
+from mockbifrost.scenario.load import LoadedScenario, load_paths, load_text, stub_from_mapping
+from mockbifrost.serve.server import Server
+from mockbifrost.serve.settings import ServerSettings
+from mockbifrost.session.assembly import assemble, gateway_of
+from mockbifrost.session.journal import Entry
+from mockbifrost.session.registry import Refused
+from mockbifrost.session.session import Session as SessionState
+from mockbifrost.session.verify import verify
+from mockbifrost.vocabulary.durations import parse_duration
+from mockbifrost.vocabulary.settings import GatewaySettings
+from mockbifrost.wire.profiles import ProfileName
+
+T = TypeVar("T")
+START_TIMEOUT_S = 30.0
+NO_JOURNAL = "the session's journal is empty: no request has come in yet"
+
+
+class MockBifrost:
+    """A server in a thread of its own. `with MockBifrost() as server:` returns when it listens; leaving stops it.
+
+    Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, or texts of YAML that have a line
+    end in them. Raises ScenarioError for files that can't be used, ServerStartError where the port is taken.
+    """
+
+    def __init__(
+        self,
+        scenarios: Sequence[str | Path] = (),
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        seed: int | None = None,
+        speed: float = 0.0,
+        clock: ClockMode = "fixed",
+        version: ProfileName | None = None,
+        mock_headers: bool = True,
+    ) -> None:
+        self._settings = ServerSettings(
+            host=host, port=port, seed=seed, speed=speed, clock=clock, version=version, mock_headers=mock_headers
+        )
+        self._assembly = assemble(_loaded(scenarios), version=version, keep_seeds=seed is None)
+        self._server: Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def start(self) -> Self:
+        """Start and wait until requests are accepted. Raises ServerStartError."""
+        if self._thread is not None:
+            raise UsageError("this MockBifrost is running already; make another one, or use its session()")
+        server = self._server = Server(self._assembly, self._settings)
+        begun = threading.Event()
+        self._failure = None
+
+        def ready(loop: asyncio.AbstractEventLoop) -> None:
+            self._loop = loop
+            begun.set()
+
+        def serve() -> None:
+            try:
+                server.run(ready)
+            except BaseException as error:
+                self._failure = error
+            finally:
+                server.close()
+                begun.set()
+
+        self._thread = threading.Thread(target=serve, name="mockbifrost", daemon=True)
+        self._thread.start()
+        begun.wait(START_TIMEOUT_S)
+        if self._loop is None:
+            self._thread = None
+            raise ServerStartError(f"The server's thread did not start: {self._failure or 'no sign of life'}.") from self._failure
+        return self
+
+    def stop(self) -> None:
+        """Stop the server and wait for its thread; safe to call twice."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._server is not None:
+            self._server.stop()
+            thread.join(START_TIMEOUT_S)
+        self._loop = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _running(self) -> Server:
+        if self._thread is None or self._server is None:
+            raise UsageError("this MockBifrost is not running: use it as `with MockBifrost() as server:`, or call start()")
+        return self._server
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._running().port
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`."""
+        return self._running().origin
+
+    @property
+    def base_url(self) -> str:
+        """What a client is given to reach the default session."""
+        return self._running().base_url
+
+    def run(self, action: Callable[[], T]) -> T:
+        """Run an action on the server's event loop and wait for it: the one way in which other threads touch its state."""
+        loop = self._loop
+        self._running()
+        if loop is None:
+            raise UsageError("the server has stopped")
+        done: list[T] = []
+        failed: list[BaseException] = []
+        finished = threading.Event()
+
+        def perform() -> None:
+            try:
+                done.append(action())
+            except BaseException as error:  # handed to the caller's thread
+                failed.append(error)
+            finally:
+                finished.set()
+
+        loop.call_soon_threadsafe(perform)
+        finished.wait()
+        if failed:
+            raise failed[0]
+        return done[0]
+
+    @contextmanager
+    def session(
+        self, id: str | None = None, *, seed: int | None = None, clock: ClockMode | None = None, version: ProfileName | None = None, verify: bool = True
+    ) -> Iterator[Session]:
+        """A new session for the length of a block. Leaving without an exception verifies it. Raises UsageError where it can't be had."""
+        session = self.open_session(id, seed=seed, clock=clock, version=version)
+        try:
+            yield session
+            if verify:
+                session.verify()
+        finally:
+            session.finish()
+
+    def open_session(
+        self, id: str | None = None, *, seed: int | None = None, clock: ClockMode | None = None, version: ProfileName | None = None
+    ) -> Session:
+        """A new session that lasts until it is finished."""
+        server = self._running()
+
+        def create() -> SessionState:
+            named = id or server.sessions.new_id()
+            if id is not None and server.sessions.find(id) is not None:
+                raise UsageError(f"session {id!r} is in use already; leave out the id, and a new one is made")
+            gateway = None
+            if version is not None:
+                gateway = gateway_of(GatewaySettings(), version)
+            made = server.sessions.create(named, seed=seed, clock=clock, gateway=gateway)
+            if isinstance(made, Refused):
+                raise UsageError(made.message)
+            return made
+
+        return Session(self, self.run(create))
+
+
+def _loaded(scenarios: Sequence[str | Path]) -> tuple[LoadedScenario, ...]:
+    found: list[LoadedScenario] = []
+    for number, scenario in enumerate(scenarios):
+        if isinstance(scenario, str) and "\n" in scenario:
+            found.append(load_text(scenario, f"scenario {number + 1}"))
+        else:
+            found += load_paths([Path(scenario)])
+    return tuple(found)
+
+
+class Session:
+    """One test's view of the server: stubs of its own, a clock, a journal. Usable from sync and async tests alike."""
+
+    def __init__(self, server: MockBifrost, state: SessionState) -> None:
+        self._server = server
+        self._state = state
+        self._own: set[str] = set()
+        self._pending: dict[str, When] = {}
+        self._added = 0
+        self._finished = False
+        self.clock = SessionClock(self)
+
+    def _run(self, action: Callable[[], T]) -> T:
+        if self._finished:
+            raise SessionFinishedError(f"session {self.id!r} is finished; use the session of the running test")
+        return self._server.run(action)
+
+    @property
+    def id(self) -> str:
+        """The id, as it stands in the path."""
+        return self._state.id
+
+    @property
+    def base_url(self) -> str:
+        """What a client is given: nothing else is needed to be alone in this session."""
+        server = self._server._running()
+        return f"{server.origin}/s/{self.id}/pydanticai/v1"
+
+    @property
+    def url(self) -> str:
+        """The same without the path of the endpoint."""
+        return f"{self._server.url}/s/{self.id}"
+
+    @property
+    def api_key(self) -> str:
+        """A key that also leads to this session, for clients whose base URL can't be set."""
+        return f"mb-{self.id}"
+
+    def when(self, **expected: Any) -> When:
+        """A new stub: the keys of `when` in the scenario language. Say what it does next: `.reply(…)`, `.error(…)`, `.sequence(…)`."""
+        frame = sys._getframe(1)
+        self._added += 1
+        stub_id = f"own#{self._added}"
+        when = When(self, stub_id, expected, frame.f_code.co_filename, frame.f_lineno)
+        self._pending[stub_id] = when
+        return when
+
+    def load(self, scenario: str | Path | Mapping[str, Any]) -> None:
+        """Add the stubs of a file, of a text of YAML, or of a mapping, in front of the server's."""
+        if isinstance(scenario, Mapping):
+            import yaml  # noqa: PLC0415
+
+            loaded: tuple[LoadedScenario, ...] = (load_text(yaml.safe_dump(dict(scenario), sort_keys=False), "loaded mapping"),)
+        else:
+            loaded = _loaded([scenario])
+        stubs = [stub for one in assemble(loaded).common.files.stubs for stub in [one]]
+        self._run(lambda: self._state.add(stubs))
+
+    @property
+    def requests(self) -> tuple[Entry, ...]:
+        """All requests so far, oldest first."""
+        return self._run(lambda: tuple(self._state.journal))
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The requests, grouped into what the application asked for."""
+        groups: dict[int, list[Entry]] = {}
+        for entry in self.requests:
+            groups.setdefault(entry.call, []).append(entry)
+        return tuple([Call(number, tuple(entries)) for number, entries in groups.items()])
+
+    @property
+    def last(self) -> Entry:
+        """The latest request. Raises UsageError where there is none."""
+        requests = self.requests
+        if not requests:
+            raise UsageError(NO_JOURNAL)
+        return requests[-1]
+
+    def gate(self, name: str) -> Gate:
+        """A gate that stubs wait for with `active: {gate: NAME}`; closed at first."""
+        return Gate(self, name)
+
+    def reset(self) -> None:
+        """Forget what was counted and noted; the stubs stay."""
+        self._run(self._state.reset)
+
+    def verify(self) -> None:
+        """Raises VerificationError for requests that nothing answered, and for stubs of this session that nothing used."""
+        unfinished = [when for when in self._pending.values() if not when.complete]
+        if unfinished:
+            first = unfinished[0]
+            raise UsageError(f"the stub at {first.place} does nothing: say `.reply(…)`, `.error(…)` or `.sequence(…)` after when(…)")
+        verdict = self._run(lambda: verify(self._state, self._own))
+        if verdict.problems:
+            raise VerificationError(verdict.text())
+
+    def finish(self) -> None:
+        """End the session: later requests for it are refused. Safe to call twice."""
+        if self._finished:
+            return
+        server = self._server._server
+        if server is not None and self._server._thread is not None:
+            self._server.run(lambda: server.sessions.finish(self.id))
+        self._finished = True
+
+    def _put(self, when: When) -> None:
+        """(Re)compile a stub of this session and put it into its place."""
+        loaded = stub_from_mapping(when.mapping(), when.source, when.line)
+        stub = compile_stub(loaded.model, id=when.id, source=when.source, line=when.line)
+        self._own.add(stub.id)
+        self._run(lambda: self._state.put(stub))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the application asked for once: one request, or more where the client retried."""
+
+    number: int
+    requests: tuple[Entry, ...]
+
+    @property
+    def status(self) -> int:
+        """The status that the application saw in the end."""
+        return self.requests[-1].status
+
+
+class SessionClock:
+    """The clock of a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def advance(self, duration: str | float) -> None:
+        """Move it forward: `"5m"`, or seconds. Raises UsageError for what is no duration."""
+        try:
+            seconds = float(duration) if isinstance(duration, (int, float)) else parse_duration(duration)
+        except ValueError as error:
+            raise UsageError(f"clock.advance: {error}") from None
+        if seconds < 0:
+            raise UsageError(f"clock.advance: time does not run back, got {duration!r}")
+        self._session._run(lambda: self._session._state.clock.advance(seconds))
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the session began, on its clock."""
+        return self._session._run(self._session._state.clock.elapsed_s)
+
+
+class Gate:
+    """A gate of a session."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self._name = name
+
+    def open(self) -> None:
+        """Let the stubs behind it answer."""
+        self._set(True)
+
+    def close(self) -> None:
+        """Let them step aside again."""
+        self._set(False)
+
+    def _set(self, value: bool) -> None:
+        gates = self._session._state.gates
+        self._session._run(lambda: gates.__setitem__(self._name, value))
+
+
+class When:
+    """A stub in the making. It counts from its behaviour on; what follows (`times`, `active`, …) changes it in place."""
+
+    def __init__(self, session: Session, id: str, expected: Mapping[str, Any], source: str, line: int) -> None:
+        self._session = session
+        self._written: dict[str, Any] = {"when": dict(expected)} if expected else {}
+        self.id = id
+        self.source = source
+        self.line = line
+        self.complete = False
+
+    @property
+    def place(self) -> str:
+        """Where it was written."""
+        return f"{self.source}:{self.line}"
+
+    def mapping(self) -> dict[str, Any]:
+        """The stub as a scenario file would have it."""
+        return dict(self._written)
+
+    def _with(self, key: str, value: Any, *, behaviour: bool = False) -> Self:
+        before = dict(self._written)
+        self._written[key] = value
+        if behaviour:
+            self.complete = True
+        if self.complete:
+            try:
+                self._session._put(self)
+            except BaseException:
+                self._written = before
+                raise
+        return self
+
+    def reply(self, content: Any = None, **keys: Any) -> Self:
+        """The provider answers: a text, or the keys of `reply`."""
+        value = {**({"content": content} if content is not None else {}), **keys}
+        return self._with("reply", value if keys or content is None else content, behaviour=True)
+
+    def error(self, name: str | None = None, **keys: Any) -> Self:
+        """The provider fails: the name of an error, or the keys of `error`."""
+        return self._with("error", {**({"name": name} if name is not None else {}), **keys}, behaviour=True)
+
+    def gateway_error(self, name: str | None = None, **keys: Any) -> Self:
+        """The gateway refuses: the name of its error, or the keys of `gateway_error`."""
+        return self._with("gateway_error", {**({"name": name} if name is not None else {}), **keys}, behaviour=True)
+
+    def sequence(self, *steps: Any, on_end: str | None = None, scope: str | None = None) -> Self:
+        """One step after another; each a text (a reply) or a mapping of one behaviour."""
+        if on_end is not None:
+            self._written["on_end"] = on_end
+        if scope is not None:
+            self._written["scope"] = scope
+        return self._with("sequence", list(steps), behaviour=True)
+
+    def echo(self) -> Self:
+        """The last user message comes back."""
+        return self._with("echo", True, behaviour=True)
+
+    def raw(self, **keys: Any) -> Self:
+        """An HTTP answer written out."""
+        return self._with("raw", keys, behaviour=True)
+
+    def times(self, count: int) -> Self:
+        """It answers so often at the most."""
+        return self._with("times", count)
+
+    def active(self, **conditions: Any) -> Self:
+        """When it answers; `from_` stands for `from`, which Python has taken."""
+        return self._with("active", {key.rstrip("_"): value for key, value in conditions.items()})
+
+    def per(self, what: str) -> Self:
+        """What spends a use: `call` or `attempt`."""
+        return self._with("per", what)
+
+    def priority(self, number: int) -> Self:
+        """Higher goes first; 0 is the default."""
+        return self._with("priority", number)
+
+    def required(self, uses: bool | int = True) -> Self:
+        """It must be used: at least once, or exactly so often."""
+        return self._with("required", uses)
+
+    def pace(self, name: str | None = None, **keys: Any) -> Self:
+        """When the provider says what."""
+        return self._with("pace", {**({"name": name} if name is not None else {}), **keys})
+
+    def name(self, text: str) -> Self:
+        """What messages and headers call it."""
+        return self._with("name", text)

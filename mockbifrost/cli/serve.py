@@ -1,0 +1,98 @@
+"""`mockbifrost serve`: answers from scenarios until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mockbifrost.clock import CLOCK_MODES, ClockMode
+from mockbifrost.errors import MockBifrostError, ScenarioError
+
+if TYPE_CHECKING:
+    from mockbifrost.serve.server import Server
+    from mockbifrost.wire.profiles import ProfileName
+
+
+@click.command(context_settings={"auto_envvar_prefix": "MOCKBIFROST"})
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; anything else than loopback is reachable by others.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+@click.option("--port-file", type=click.Path(path_type=Path), help="Write the port into this file once requests are accepted.")
+@click.option("--seed", type=int, help="Beats the seeds of the files.")
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(min=0), help="0 waits for nothing, 1 as written, 2 twice as fast.")
+@click.option("--clock", default="flow", show_default=True, type=click.Choice(CLOCK_MODES), help="The clock of the sessions.")
+@click.option("--gateway-version", type=click.Choice(["documented", "1.6", "2.2"]), help="Whose bytes to send; beats the files.")
+@click.option("--no-mock-headers", is_flag=True, help="Leave out the x-mockbifrost-* headers.")
+def serve(
+    paths: tuple[Path, ...],
+    host: str,
+    port: int,
+    port_file: Path | None,
+    seed: int | None,
+    speed: float,
+    clock: ClockMode,
+    gateway_version: ProfileName | None,
+    no_mock_headers: bool,
+) -> None:
+    """Serve scenario files and folders."""
+    from mockbifrost.scenario.load import load_paths  # noqa: PLC0415
+    from mockbifrost.serve.server import Server  # noqa: PLC0415
+    from mockbifrost.serve.settings import ServerSettings  # noqa: PLC0415
+    from mockbifrost.session.assembly import assemble  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        seed=seed,
+        speed=speed,
+        clock=clock,
+        version=gateway_version,
+        mock_headers=not no_mock_headers,
+        control_token=os.environ.get("MOCKBIFROST_CONTROL_TOKEN") or None,
+    )
+    try:
+        scenarios = load_paths(paths)
+        server = Server(assemble(scenarios, version=gateway_version, keep_seeds=seed is None), settings)
+    except ScenarioError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except MockBifrostError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    stubs = sum([len(scenario.model.stubs) for scenario in scenarios])
+
+    def ready(_loop: object) -> None:
+        if port_file is not None:
+            _write_port(port_file, server.port)
+        click.echo(welcome(server, len(scenarios), stubs))
+
+    server.run(ready)
+
+
+def _write_port(path: Path, port: int) -> None:
+    """Whole or not at all, so that nobody reads half a number."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(f"{port}\n")
+    part.replace(path)
+
+
+def welcome(server: Server, files: int, stubs: int) -> str:
+    """What is served, and how each client is pointed at it."""
+    lines = [
+        f"mockbifrost serves {stubs} stubs from {files} {'file' if files == 1 else 'files'} on {server.origin}",
+        "",
+        f"  base URL      {server.base_url}",
+        f"  environment   OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY=sk-bf-demo",
+        f'  OpenAI        OpenAI(base_url="{server.base_url}", api_key="sk-bf-demo")',
+        f'  pydantic-ai   OpenAIChatModel("gpt-4o", provider=OpenAIProvider(base_url="{server.base_url}", api_key="sk-bf-demo"))',
+        f'  LangChain     ChatOpenAI(model="gpt-4o", base_url="{server.base_url}", api_key="sk-bf-demo")',
+        f"  journal       {server.origin}/__mockbifrost/sessions/default/journal",
+    ]
+    lines += [f"  session       {server.origin}/s/{name}/pydanticai/v1" for name in server.sessions.names]
+    return "\n".join(lines)

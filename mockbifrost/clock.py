@@ -1,0 +1,62 @@
+"""The only now() and sleep(): a session's clock, and the event loop's real waiting scaled by `speed`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+ClockMode = Literal["fixed", "flow", "real"]
+CLOCK_MODES: Final[tuple[ClockMode, ...]] = ("fixed", "flow", "real")
+
+EPOCH_S: Final = 1_767_225_600
+"""The instant at which every session's clock starts (2026-01-01T00:00:00Z), so that `created` is the same in every run."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """A session's clock. `fixed` moves only by `advance`, `flow` also lets real seconds pass, `real` is wall time.
+
+    `elapsed_s` counts from the start or the last restart; `created` is what answers report.
+    """
+
+    mode: ClockMode = "fixed"
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    advanced_s: float = 0.0
+    _flowed_s: float = field(init=False, default=0.0)
+    _started: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self._started = self.monotonic()
+
+    def elapsed_s(self) -> float:
+        """Seconds on this clock since its start or restart, what was advanced included."""
+        if self.mode == "fixed":
+            return self._flowed_s + self.advanced_s
+        return self._flowed_s + self.monotonic() - self._started + self.advanced_s
+
+    def created(self) -> int:
+        """Unix seconds as answers report them: the fixed start plus what was advanced; wall time when `real`."""
+        if self.mode == "real":
+            return int(self.wall() + self.advanced_s)
+        return EPOCH_S + int(self.advanced_s)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward. Raises ValueError for a negative number: time does not run back."""
+        if seconds < 0:
+            raise ValueError(f"a clock can't be advanced by {seconds} s: only forward")
+        self.advanced_s += seconds
+
+    def set_mode(self, mode: ClockMode) -> None:
+        """Change the mode and keep what has elapsed so far."""
+        self._flowed_s = self.elapsed_s() - self.advanced_s
+        self.mode = mode
+        self._started = self.monotonic()
+
+    def restart(self) -> None:
+        """Back to zero."""
+        self.advanced_s = 0.0
+        self._flowed_s = 0.0
+        self._started = self.monotonic()

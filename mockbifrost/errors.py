@@ -1,0 +1,52 @@
+"""One tree of exceptions. Each text says what happened to which thing, then the nearest alternative, then one thing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class MockBifrostError(Exception):
+    """Everything this package raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong at one place of a file. Lines and columns count from 1; 0 means the file as a whole."""
+
+    source: str
+    line: int
+    column: int
+    key_path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = self.source if not self.line else f"{self.source}:{self.line}:{self.column}"
+        path = f" {self.key_path}:" if self.key_path else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place}:{path} {self.message}{hint}"
+
+
+class ScenarioError(MockBifrostError):
+    """Scenario files that can't be used; `findings` holds all that is wrong with them, in the order of the lines."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+class ServerStartError(MockBifrostError):
+    """The server could not start: the port is taken, the address is not ours, or its thread died."""
+
+
+class VerificationError(MockBifrostError, AssertionError):
+    """What a session saw is not what it expected: unmatched requests, unused stubs. The text holds each explanation."""
+
+
+class SessionFinishedError(MockBifrostError):
+    """A session was used after it had been finished."""
+
+
+class UsageError(MockBifrostError):
+    """The Python API was called in a way that can't work; the text names the call and the way that does."""

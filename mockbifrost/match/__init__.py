@@ -1,0 +1,1 @@
+"""Is this the one? What is compared, how, and why not."""

@@ -1,0 +1,53 @@
+"""What is compared: one ask of a provider, with the request it is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mockbifrost.match.conversation import Conversation
+from mockbifrost.seeds import Draws
+from mockbifrost.wire.request import ChatRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When and how often: what an attempt knows of its call and its session.
+
+    `elapsed_s` is the session's clock plus the call's scripted waits so far; `request_index` counts the requests of the call.
+    """
+
+    elapsed_s: float
+    created: int
+    occurrence: int
+    request_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One ask: where it goes, which try it is, and what the client said.
+
+    `number` counts the tries at this target and `fallback` the targets, both from 0 (0 = first try, 0 = primary), as in the journal.
+    """
+
+    conversation: Conversation
+    headers: Mapping[str, str]
+    provider: str
+    model: str
+    moment: Moment
+    draws: Draws
+    key: str | None = None
+    number: int = 0
+    fallback: int = 0
+    virtual_key: str | None = None
+    virtual_key_name: str | None = None
+
+    @property
+    def request(self) -> ChatRequest:
+        """The typed body."""
+        return self.conversation.request
+
+    @property
+    def stream(self) -> bool:
+        """Whether the client asked for a stream."""
+        return self.conversation.request.stream is True

@@ -1,0 +1,74 @@
+"""What came nearest when nothing answered, in words that let a stranger mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mockbifrost.match.attempt import Attempt
+from mockbifrost.match.compare import message_in_words
+from mockbifrost.match.expectation import Mismatch
+
+NEAREST: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A stub that did not answer: the fields that differ, or why it stepped aside although all fit."""
+
+    name: str | None
+    source: str
+    line: int
+    fields: int
+    mismatches: tuple[Mismatch, ...]
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name and place."""
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        return f'"{self.name}" ({place})' if self.name else place
+
+    def to_json(self) -> dict[str, Any]:
+        """As the control API shows it."""
+        found: dict[str, Any] = {"stub": {"file": self.source, "line": self.line}}
+        if self.name:
+            found["stub"]["name"] = self.name
+        if self.mismatches:
+            found["mismatches"] = [{"field": one.field, "want": one.want, "got": one.got} for one in self.mismatches]
+        if self.reason:
+            found["reason"] = self.reason
+        return found
+
+
+def nearest(misses: Sequence[NearMiss], most: int = NEAREST) -> tuple[NearMiss, ...]:
+    """The nearest first: those that fit and stepped aside, then those with the fewest differences, remarks counting half."""
+    return tuple(sorted(misses, key=_distance)[:most])
+
+
+def _distance(miss: NearMiss) -> tuple[float, int]:
+    differences = sum([0.5 if one.note else 1.0 for one in miss.mismatches])
+    return differences, -(miss.fields - len(miss.mismatches))
+
+
+def in_words(attempt: Attempt, misses: Sequence[NearMiss], total: int, template: str) -> str:
+    """The whole text of a miss: what came in, what was nearest and why it did not answer, and a stub to paste."""
+    conversation = attempt.conversation
+    asked = attempt.request.model or "no model"
+    kind = "stream" if attempt.stream else "plain"
+    lines = [f'No stub answers this request (model "{asked}", {kind}, turn {conversation.turn}, {message_in_words(conversation.last)}).']
+    if not total:
+        lines.append("  nearest: there are no stubs at all")
+    for number, miss in enumerate(misses):
+        word = "nearest" if number == 0 else "also"
+        if miss.reason:
+            lines.append(f"  {word}: {miss.label} matches but {miss.reason}")
+            continue
+        lines.append(f"  {word}: {miss.label}, {len(miss.mismatches)} of {miss.fields} fields differ:")
+        lines += [f"    {mismatch}" for mismatch in miss.mismatches]
+    if total > len(misses):
+        lines.append(f"  ({total - len(misses)} more of {total} stubs are further away)")
+    lines.append("  do: mend the nearest stub, or add this one:")
+    lines += ["    " + line for line in template.splitlines()]
+    return "\n".join(lines)

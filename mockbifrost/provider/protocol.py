@@ -1,0 +1,27 @@
+"""What the gateway asks of whatever plays the providers: stubs, and later recordings, a live upstream, drawn answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mockbifrost.match.attempt import Attempt
+from mockbifrost.provider.answer import Said, StubRef
+from mockbifrost.provider.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What was said to an attempt, by whom, and the counters as they are once it is taken."""
+
+    said: Said
+    stub: StubRef | None
+    tally: Tally
+
+
+class Provider(Protocol):
+    """Plays the providers behind the gateway."""
+
+    def ask(self, attempt: Attempt, tally: Tally) -> Reached | None:
+        """What would be said to this attempt; None: nothing. Nothing is counted until the caller adopts the tally of the result."""
+        ...

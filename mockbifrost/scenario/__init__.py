@@ -1,0 +1,1 @@
+"""What people write: scenario files, and the stubs that they become."""

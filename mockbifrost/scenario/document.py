@@ -1,0 +1,406 @@
+"""YAML as plain values that remember where they stood. YAML 1.2's core types; what readers of YAML disagree about is refused.
+
+Parsed from events, not from nodes: no recursion, a bound on depth, and what aliases repeat is counted before it is followed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from mockbifrost.errors import Finding
+from mockbifrost.vocabulary.node import shortened
+
+Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+
+DEEPEST: Final = 100
+"""How many lists and mappings may stand inside one another."""
+MOST_REPEATED: Final = 200_000
+"""How many values the aliases of a file may repeat together."""
+
+SMALLEST_INT: Final = -(1 << 63)
+LARGEST_INT: Final = (1 << 64) - 1
+"""What JSON's writers and readers agree to hold."""
+
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INT: Final = re.compile(r"[-+]?[0-9]+")
+_LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+")
+_BASED: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_NUMERIC_START: Final = frozenset("0123456789+-.")
+_WORDS: Final[dict[str, bool | None]] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+_DISPUTED: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_CORE: Final = "tag:yaml.org,2002:"
+_MISSING: Final = object()
+
+
+class Mark(NamedTuple):
+    """A place in a text; lines and columns count from 0, as in PyYAML."""
+
+    line: int
+    column: int
+
+
+class Place(NamedTuple):
+    """Where a key stands and where its value does. In a list both are the item."""
+
+    key: Mark
+    value: Mark
+
+
+@dataclass(slots=True)
+class Document:
+    """What a text says, where each part of it stands (by the identity of its mapping or list), and what is wrong with it."""
+
+    source: str
+    text: str
+    value: Plain = None
+    start: Mark = Mark(0, 0)
+    places: dict[int, dict[str | int, Place]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    complete: bool = False
+    """The text could be read, so `value` is what it says."""
+
+    def place(self, container: Plain, key: str | int) -> Place | None:
+        """Where a key or an item of a mapping or list of this document stands."""
+        return self.places.get(id(container), {}).get(key)
+
+    def written(self, mark: Mark) -> str:
+        """The word that stands at a place, as it was written."""
+        lines = self.text.split("\n")
+        rest = lines[mark.line][mark.column :] if mark.line < len(lines) else ""
+        found = re.match(r"[^\s,\[\]{}#]+", rest)
+        return found[0] if found else ""
+
+
+def read_document(text: str, source: str) -> Document:
+    """Read a text. What makes it unreadable, and what can be read and is refused all the same, is in `findings`."""
+    document = Document(source, text)
+    bad = _UNPRINTABLE.search(text, 1 if text.startswith("\ufeff") else 0)
+    if bad:
+        line = text.count("\n", 0, bad.start())
+        mark = Mark(line, bad.start() - (text.rfind("\n", 0, bad.start()) + 1))
+        _find(
+            document,
+            mark,
+            "",
+            f"the character U+{ord(bad[0]):04X} is not allowed in YAML",
+            "remove it, or escape it in double quotes",
+        )
+        return document
+    try:
+        _Reader(document).read(yaml.parse(text.removeprefix("\ufeff"), Loader=_LOADER))
+    except yaml.YAMLError as error:
+        _find(document, *_unreadable(document, error))
+    except _Stop:
+        pass
+    return document
+
+
+def _find(document: Document, mark: Mark, path: str, message: str, hint: str = "") -> None:
+    document.findings.append(Finding(document.source, mark.line + 1, mark.column + 1, path, message, hint))
+
+
+def _unreadable(document: Document, error: yaml.YAMLError) -> tuple[Mark, str, str, str]:
+    """The place, the path, the words and the advice for a text that is not YAML."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return Mark(0, 0), "", f"is not YAML: {str(error).splitlines()[0]}", ""
+    at = error.problem_mark or error.context_mark
+    mark = Mark(at.line, at.column) if at else Mark(0, 0)
+    problem = error.problem or "it can't be read"
+    where = f" {error.context}" if error.context and error.context.startswith("while") else ""
+    lines = document.text.split("\n")
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    hint = ""
+    if "\t" in line[: mark.column + 1]:
+        hint = "indent with spaces, never with tabs"
+    elif "mapping values are not allowed" in problem:
+        hint = "put a text that holds ': ' in quotes"
+    elif "cannot start any token" in problem:
+        hint = "put a text that begins with this character in quotes"
+    return mark, "", f"is not YAML: {problem}{where}", hint
+
+
+class _Stop(Exception):
+    """The rest of the text is not worth reading."""
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A list or mapping that is being read."""
+
+    value: list[Plain] | dict[str, Plain]
+    mark: Mark
+    anchor: str | None
+    places: dict[str | int, Place] = field(default_factory=dict)
+    size: int = 1
+    key: object = _MISSING
+    key_mark: Mark = Mark(0, 0)
+    merges: bool = False
+    merged: list[tuple[Plain, Mark]] = field(default_factory=list)
+
+
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, tuple[Plain, int]] = {}
+        self._repeated = 0
+        self._documents = 0
+
+    def read(self, events: Iterator[Event]) -> None:
+        """Everything up to the end, or to what can't be read past."""
+        for event in events:
+            if isinstance(event, ScalarEvent):
+                self._scalar(event)
+            elif isinstance(event, MappingStartEvent):
+                self._start(event, {})
+            elif isinstance(event, SequenceStartEvent):
+                self._start(event, [])
+            elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+                self._end()
+            elif isinstance(event, AliasEvent):
+                self._alias(event)
+            elif isinstance(event, DocumentStartEvent):
+                self._document_start(event)
+
+    def _document_start(self, event: Event) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            self._find(_mark(event), "a second document begins here", "one file holds one document: remove the `---`")
+            raise _Stop
+
+    def _start(self, event: MappingStartEvent | SequenceStartEvent, value: list[Plain] | dict[str, Plain]) -> None:
+        mark = _mark(event)
+        if len(self._stack) >= DEEPEST:
+            self._find(mark, f"more than {DEEPEST} lists and mappings stand inside one another")
+            raise _Stop
+        top = self._stack[-1] if self._stack else None
+        if top is not None and isinstance(top.value, dict) and top.key is _MISSING and not top.merges:
+            hint = 'put a template in quotes: "{{ … }}"' if self._document_text_at(mark).startswith("{{") else ""
+            hint = hint or ('put a template in quotes: "{{ … }}"' if self._in_template(mark) else "keys are text")
+            self._find(mark, "a key can't be a list or a mapping", hint)
+            raise _Stop
+        if event.tag is not None and event.tag not in (_CORE + "map", _CORE + "seq", "!"):
+            self._unknown_tag(event.tag, mark)
+        self._stack.append(_Frame(value, mark, event.anchor))
+
+    def _document_text_at(self, mark: Mark) -> str:
+        lines = self._document.text.split("\n")
+        return lines[mark.line][mark.column : mark.column + 2] if mark.line < len(lines) else ""
+
+    def _in_template(self, mark: Mark) -> bool:
+        return mark.column > 0 and self._document_text_at(Mark(mark.line, mark.column - 1)) == "{{"
+
+    def _end(self) -> None:
+        frame = self._stack.pop()
+        if frame.merged:
+            self._merge(frame)
+        self._document.places[id(frame.value)] = frame.places
+        self._add(frame.value, frame.mark, frame.size, frame.anchor)
+
+    def _alias(self, event: AliasEvent) -> None:
+        mark = _mark(event)
+        known = self._anchors.get(event.anchor)
+        if known is None:
+            inside = any(frame.anchor == event.anchor for frame in self._stack)
+            said = "stands inside what it names" if inside else "names nothing that came before"
+            self._find(
+                mark, f"the alias *{event.anchor} {said}", "" if inside else "put a text that begins with * in quotes"
+            )
+            known = ("", 1)
+        value, size = known
+        self._repeated += size
+        if self._repeated > MOST_REPEATED:
+            self._find(mark, f"the aliases up to here repeat more than {MOST_REPEATED} values", "write less by alias")
+            raise _Stop
+        self._add(value, mark, size, None)
+
+    def _scalar(self, event: ScalarEvent) -> None:
+        text: str = event.value
+        mark = _mark(event)
+        value: Plain
+        if event.tag is not None:
+            value = self._tagged(event.tag, text, mark)
+        elif event.style:
+            value = text
+            if not text.isascii() and _UNPRINTABLE.search(text.replace("\ufeff", "")) and not _encodable(text):
+                self._find(mark, "holds half a surrogate pair, which is no character", "write the whole character")
+                value = ""
+        elif text == "<<" and self._expects_key():
+            self._stack[-1].merges = True
+            return
+        else:
+            value = self._plain(text, mark)
+        self._add(value, mark, 1, event.anchor)
+
+    def _expects_key(self) -> bool:
+        top = self._stack[-1] if self._stack else None
+        return top is not None and isinstance(top.value, dict) and top.key is _MISSING and not top.merges
+
+    def _plain(self, text: str, mark: Mark) -> Plain:
+        if text in _WORDS:
+            return _WORDS[text]
+        if text[0] in _NUMERIC_START:
+            return self._number(text, mark)
+        meant = _DISPUTED.get(text.lower())
+        if meant is not None:
+            self._find(
+                mark,
+                f"`{text}` without quotes is {meant} to some readers of YAML and text to others",
+                f'write "{text}" for the text, or {meant}',
+            )
+        return text
+
+    def _number(self, text: str, mark: Mark) -> Plain:
+        if _NO_NUMBER.fullmatch(text):
+            self._find(mark, f"{text} is no number that JSON can hold", f'write "{text}" for the text')
+            return text
+        if _LEADING_ZERO.fullmatch(text):
+            self._find(
+                mark,
+                f"{shortened(text)} is a number with leading zeros, which readers of YAML take differently",
+                f'write "{shortened(text)}" for the text',
+            )
+            return text
+        if _INT.fullmatch(text) or _BASED.fullmatch(text):
+            value = int(text, 0) if len(text) < 30 else LARGEST_INT + 1
+            if SMALLEST_INT <= value <= LARGEST_INT:
+                return value
+        elif not _FLOAT.fullmatch(text):
+            return text
+        elif math.isfinite(number := float(text)):
+            return number
+        self._find(mark, f"{shortened(text)} is a larger number than JSON's 64 bits hold", "put it in quotes")
+        return text
+
+    def _tagged(self, tag: str, text: str, mark: Mark) -> Plain:
+        if tag in ("!", _CORE + "str"):
+            return text
+        value = self._plain(text, mark)
+        kinds = {"null": type(None), "bool": bool, "int": int, "float": int | float}
+        kind = kinds.get(tag.removeprefix(_CORE)) if tag.startswith(_CORE) else None
+        if kind is None:
+            self._unknown_tag(tag, mark)
+        elif not isinstance(value, kind):
+            self._find(mark, f"{shortened(text)!r} is not what its tag says", "remove the tag")
+        return value
+
+    def _unknown_tag(self, tag: str, mark: Mark) -> None:
+        shown = "!!" + tag.removeprefix(_CORE) if tag.startswith(_CORE) else tag
+        self._find(mark, f"the tag {shown} is not known here", "remove it, or put a text that begins with ! in quotes")
+
+    def _add(self, value: Plain, mark: Mark, size: int, anchor: str | None) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = (value, size)
+        if not self._stack:
+            self._document.value, self._document.start, self._document.complete = value, mark, True
+            return
+        frame = self._stack[-1]
+        frame.size += size
+        container = frame.value
+        if isinstance(container, list):
+            frame.places[len(container)] = Place(mark, mark)
+            container.append(value)
+        elif frame.merges:
+            frame.merged.append((value, mark))
+            frame.merges = False
+        elif frame.key is _MISSING:
+            frame.key, frame.key_mark = self._key(value, mark, frame), mark
+        else:
+            key = str(frame.key)
+            if frame.key is not None:
+                container[key] = value
+                frame.places[key] = Place(frame.key_mark, mark)
+            frame.key = _MISSING
+
+    def _key(self, value: Plain, mark: Mark, frame: _Frame) -> str | None:
+        """The key, or None for one whose value is not kept."""
+        if not isinstance(value, str):
+            shown = self._document.written(mark) or "null"
+            self._find(mark, f"the key {shown} is not text", f'put it in quotes: "{shown}"')
+            return None
+        first = frame.places.get(value)
+        if first is not None:
+            self._find(
+                mark,
+                f"the key {shortened(value)!r} is there already, on line {first.key.line + 1}",
+                "keep one of the two",
+            )
+            return None
+        return value
+
+    def _merge(self, frame: _Frame) -> None:
+        """Lay the keys of `<<` under those written out; of several, the earlier wins."""
+        own = frame.value
+        assert isinstance(own, dict)
+        if len(frame.merged) > 1:
+            self._find(frame.merged[1][1], "a mapping can have one `<<`", "give it a list: <<: [*a, *b]")
+        for value, mark in frame.merged:
+            for mapping in value if isinstance(value, list) else [value]:
+                if not isinstance(mapping, dict):
+                    self._find(mark, "`<<` takes a mapping or a list of mappings", "name one with an anchor: <<: *name")
+                    continue
+                places = self._document.places[id(mapping)]
+                for key, item in mapping.items():
+                    if key not in own:
+                        own[key] = item
+                        frame.places[key] = places[key]
+
+    def _path(self) -> str:
+        parts: list[str | int] = []
+        for frame in self._stack:
+            if isinstance(frame.value, list):
+                parts.append(len(frame.value))
+            elif isinstance(frame.key, str):
+                parts.append(frame.key)
+        return path_text(parts)
+
+    def _find(self, mark: Mark, message: str, hint: str = "") -> None:
+        _find(self._document, mark, self._path(), message, hint)
+
+
+def path_text(parts: list[str | int]) -> str:
+    """A path as messages show it: `stubs[2].when.user`."""
+    text = ""
+    for part in parts:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", part):
+            text += f".{part}" if text else part
+        else:
+            text += f'["{shortened(part)}"]'
+    return text
+
+
+def _mark(event: Event) -> Mark:
+    at = event.start_mark
+    return Mark(at.line, at.column) if at else Mark(0, 0)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,296 @@
+"""Scenario files: read, checked as a whole, every finding at once."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from mockbifrost.errors import Finding, ScenarioError
+from mockbifrost.scenario.document import (
+    DEEPEST,
+    LARGEST_INT,
+    SMALLEST_INT,
+    Document,
+    Mark,
+    Place,
+    Plain,
+    path_text,
+    read_document,
+)
+from mockbifrost.scenario.findings import findings_of
+from mockbifrost.scenario.model import ScenarioModel, StubModel
+from mockbifrost.vocabulary.node import did_you_mean, shortened
+from mockbifrost.vocabulary.settings import GatewaySettings
+
+LARGEST_BYTES: Final = 50 * 1024 * 1024
+SUFFIXES: Final = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedScenario:
+    """A scenario that can be used: the model, its source as it was given, and the line of each stub."""
+
+    model: ScenarioModel
+    source: str
+    stub_lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStub:
+    """A stub that did not come from a file of its own: `source` and `line` are where the code adds it."""
+
+    model: StubModel
+    source: str
+    line: int
+
+
+def load_scenario(path: Path) -> LoadedScenario:
+    """Load one file. Raises ScenarioError with all that is wrong with it."""
+    return _checked([_read_file(path)])[0]
+
+
+def load_text(text: str, source: str) -> LoadedScenario:
+    """Load a scenario that is no file; `source` is what messages call it. Raises ScenarioError."""
+    return _checked([_read_text(text, source)])[0]
+
+
+def load_paths(paths: Sequence[Path]) -> tuple[LoadedScenario, ...]:
+    """Load files in the order given, of a folder its *.yaml and *.yml by name, folders inside it too unless hidden.
+
+    A file that is given twice is loaded once. Raises ScenarioError with the findings of all files.
+    """
+    results: list[_Result] = []
+    seen: set[str] = set()
+    for path in paths:
+        for file in _files(path):
+            if isinstance(file, Finding):
+                results.append(_Result([file]))
+                continue
+            real = os.path.realpath(file)
+            if real not in seen:
+                seen.add(real)
+                results.append(_read_file(file))
+    return tuple(_checked(results))
+
+
+def stub_from_mapping(data: Mapping[str, object], source: str, line: int) -> LoadedStub:
+    """A stub given as plain values, with the keys of the language. Raises ScenarioError."""
+    document = Document(source, "")
+    mark = Mark(line - 1, 0)
+    try:
+        document.value = _plain(data)
+        _remember(document, document.value, mark)
+        return LoadedStub(StubModel.model_validate(document.value), source, line)
+    except _NotPlain as error:
+        raise ScenarioError([Finding(source, line, 1, "", str(error))]) from None
+    except ValidationError as error:
+        raise ScenarioError(findings_of(error, StubModel, document, mark)) from None
+
+
+@dataclass(slots=True)
+class _Result:
+    """A file that was read: what it says, or what is wrong with it."""
+
+    findings: list[Finding]
+    loaded: LoadedScenario | None = None
+    document: Document | None = None
+
+
+def _checked(results: list[_Result]) -> list[LoadedScenario]:
+    findings = [finding for result in results for finding in result.findings]
+    findings = findings or list(_contradictions(results))
+    if findings:
+        raise ScenarioError(findings)
+    return [result.loaded for result in results if result.loaded is not None]
+
+
+def _files(path: Path) -> Iterator[Path | Finding]:
+    if not path.is_dir():
+        yield path
+        return
+    found = False
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.endswith(SUFFIXES) and not name.startswith("."):
+                found = True
+                yield Path(folder, name)
+    if not found:
+        yield Finding(
+            str(path),
+            0,
+            0,
+            "",
+            "the folder holds no *.yaml or *.yml file",
+            "name a file, or the folder of your scenarios",
+        )
+
+
+def _read_file(path: Path) -> _Result:
+    source = str(path)
+
+    def refused(message: str, hint: str = "") -> _Result:
+        return _Result([Finding(source, 0, 0, "", message, hint)])
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        return refused("there is no such file or folder", _nearby(path))
+    except (OSError, ValueError) as error:
+        return refused(f"can't be read: {getattr(error, 'strerror', None) or error}")
+    if len(raw) > LARGEST_BYTES:
+        return refused("is larger than 50 MB", "split it into several files")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
+        message = f"is not UTF-8: the byte 0x{raw[error.start]:02x} can't be read"
+        return _Result([Finding(source, line, column, "", message, "save the file as UTF-8")])
+    return _read_text(text, source)
+
+
+def _nearby(path: Path) -> str:
+    try:
+        names = [entry.name for entry in os.scandir(path.parent)]
+    except OSError:
+        return ""
+    return did_you_mean(path.name, names)
+
+
+def _read_text(text: str, source: str) -> _Result:
+    document = read_document(text, source)
+    if not document.complete and document.findings:
+        return _Result(document.findings)
+    if document.value is None:
+        return _Result([Finding(source, 0, 0, "", "the file is empty", "begin with `version: 1`")])
+    try:
+        model = ScenarioModel.model_validate(document.value)
+    except ValidationError as error:
+        return _Result(_in_order(document.findings, findings_of(error, ScenarioModel, document)))
+    if document.findings:
+        return _Result(document.findings)
+    return _Result([], LoadedScenario(model, source, tuple(_stub_lines(document, len(model.stubs)))), document)
+
+
+def _in_order(read: list[Finding], checked: list[Finding]) -> list[Finding]:
+    """By line. A value that was refused when it was read is not refused again; of another version only that is said."""
+    if any(finding.key_path == "version" for finding in checked):
+        checked = [finding for finding in checked if finding.key_path == "version"]
+    places = {(finding.line, finding.column) for finding in read}
+    kept = [finding for finding in checked if (finding.line, finding.column) not in places]
+    return sorted([*read, *kept], key=lambda finding: (finding.line, finding.column))
+
+
+def _stub_lines(document: Document, count: int) -> Iterator[int]:
+    stubs = document.value["stubs"] if count and isinstance(document.value, dict) else None
+    for index in range(count):
+        place = document.place(stubs, index)
+        yield place.value.line + 1 if place else 0
+
+
+def _contradictions(results: list[_Result]) -> Iterator[Finding]:
+    """Settings of the gateway that two files of one session give differently."""
+    said: dict[tuple[str | None, str], tuple[object, str]] = {}
+    for result in results:
+        loaded, document = result.loaded, result.document
+        if loaded is None or document is None or loaded.model.gateway is None:
+            continue
+        for path, value in _settings(loaded.model.gateway):
+            mark = _mark_of(document, ("gateway", *path))
+            name = path_text(["gateway", *path])
+            first = said.setdefault((loaded.model.session, name), (value, f"{loaded.source}:{mark.line + 1}"))
+            if first[0] != value:
+                text = f"is {_shown(value)} here and {_shown(first[0])} at {first[1]}"
+                hint = (
+                    "files that share a session share its gateway: make them agree, or give one a `session` of its own"
+                )
+                yield Finding(loaded.source, mark.line + 1, mark.column + 1, name, text, hint)
+
+
+def _settings(gateway: GatewaySettings) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Each setting that was written, with its path."""
+    if "version" in gateway.model_fields_set:
+        yield ("version",), gateway.version
+    for name, provider in (gateway.providers or {}).items():
+        if "models" in provider.model_fields_set:
+            yield ("providers", name, "models"), provider.models
+
+
+def _shown(value: object) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _mark_of(document: Document, path: Sequence[str]) -> Mark:
+    value, mark = document.value, document.start
+    for part in path:
+        place = document.place(value, part)
+        if place is not None and isinstance(value, dict):
+            value, mark = value[part], place.key
+    return mark
+
+
+class _NotPlain(Exception):
+    """A value that a scenario could not hold."""
+
+
+def _plain(value: object, depth: int = 0) -> Plain:
+    """A copy in plain lists and mappings, as a file would give it."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _whole_characters(str.__str__(value))
+    if isinstance(value, int):
+        return _in_bounds(int(value))
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise _NotPlain(f"{value} is no number that JSON can hold")
+        return float(value)
+    if depth >= DEEPEST:
+        raise _NotPlain(f"more than {DEEPEST} lists and mappings stand inside one another")
+    if isinstance(value, Mapping):
+        return {_text_key(key): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    raise _NotPlain(
+        f"a value of the type {type(value).__name__} has no place in a stub; give text, numbers, lists and mappings"
+    )
+
+
+def _text_key(key: object) -> str:
+    if not isinstance(key, str):
+        raise _NotPlain(f"the key {key!r} is not text")
+    return _whole_characters(str.__str__(key))
+
+
+def _whole_characters(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _NotPlain(f"{shortened(text)!r} holds half a surrogate pair, which is no character") from None
+    return text
+
+
+def _in_bounds(value: int) -> int:
+    if not SMALLEST_INT <= value <= LARGEST_INT:
+        raise _NotPlain("a number is larger than JSON's 64 bits hold")
+    return value
+
+
+def _remember(document: Document, value: Plain, mark: Mark) -> None:
+    """Give every part of plain values the same place, so that paths can be told."""
+    if isinstance(value, dict):
+        document.places[id(value)] = {key: Place(mark, mark) for key in value}
+        for item in value.values():
+            _remember(document, item, mark)
+    elif isinstance(value, list):
+        document.places[id(value)] = {index: Place(mark, mark) for index in range(len(value))}
+        for item in value:
+            _remember(document, item, mark)

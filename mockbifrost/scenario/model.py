@@ -1,0 +1,170 @@
+"""A scenario file and its stubs, as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator
+
+from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
+from mockbifrost.scenario.fields import AtLeastOne, Count, Name
+from mockbifrost.scenario.pace_model import PaceModel
+from mockbifrost.scenario.raw_model import RawModel
+from mockbifrost.scenario.reply_model import ReplyModel
+from mockbifrost.scenario.when_model import WhenModel
+from mockbifrost.vocabulary.durations import Duration
+from mockbifrost.vocabulary.later import LATER
+from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal
+from mockbifrost.vocabulary.settings import GatewaySettings
+
+VERSION: Final = 1
+STEP_BEHAVIOURS: Final = ("reply", "error", "gateway_error", "echo", "raw")
+BEHAVIOURS: Final = (*STEP_BEHAVIOURS, "sequence")
+
+
+def _echo(value: object) -> bool:
+    if value is True or value == {}:
+        return True
+    raise refusal(f"must be true, got {described(value)}")
+
+
+def _required(value: object) -> bool | int:
+    if isinstance(value, bool) or (isinstance(value, int) and value >= 1):
+        return value
+    raise refusal(f"must be true, false or a number of uses from 1 on, got {described(value)}")
+
+
+Echo = Annotated[bool, PlainValidator(_echo)]
+
+
+def _behaviour_problems(node: type[Node], given: Mapping[str, object], known: tuple[str, ...]) -> Iterator[Problem]:
+    """Exactly one behaviour; a key that this release or the language does not know is reported as such instead."""
+    found = [key for key in known if key in given]
+    for key in found[1:]:
+        yield Problem(f"has the behaviour `{found[0]}` already, so `{key}` has no place", "keep one", (key,))
+    if not found and all(key in node.known_keys() for key in given):
+        yield Problem("does nothing", f"give it one of {', '.join(known)}")
+
+
+class ActiveModel(Node):
+    """When a stub is active; all that is given must hold. `first`, `after` and `every` count uses, the durations are session time."""
+
+    place: ClassVar[str] = "active"
+
+    first: AtLeastOne | None = None
+    after: Count | None = None
+    every: AtLeastOne | None = None
+    from_: Duration | None = Field(default=None, alias="from")
+    until: Duration | None = None
+    period: Annotated[Duration, Field(gt=0)] | None = None
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    gate: Name | None = None
+
+    @classmethod
+    def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
+        """An empty mapping; a period without a window."""
+        if not given:
+            yield Problem("says nothing", f"give it one of {', '.join(cls.known_keys())}")
+        if "period" in given and "from" not in given and "until" not in given:
+            yield Problem("`period` repeats a window", "give it `from`, `until` or both", ("period",))
+
+
+class StepModel(Node):
+    """One step of a sequence: a behaviour and its pace. A text is a reply."""
+
+    place: ClassVar[str] = "sequence step"
+    wanted: ClassVar[str] = "text (a reply) or a mapping of one behaviour"
+
+    reply: ReplyModel | None = None
+    error: ErrorModel | None = None
+    gateway_error: GatewayErrorModel | None = None
+    echo: Echo = False
+    raw: RawModel | None = None
+    pace: PaceModel | None = None
+
+    @classmethod
+    def spelled_out(cls, value: object) -> object:
+        """A text is a reply."""
+        return {"reply": value} if isinstance(value, str) else value
+
+    @classmethod
+    def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
+        """Exactly one behaviour."""
+        yield from _behaviour_problems(cls, given, STEP_BEHAVIOURS)
+
+
+class StubModel(Node):
+    """One stub: what it waits for, how often, and the one thing that it does. A text is a reply."""
+
+    place: ClassVar[str] = "stub"
+    wanted: ClassVar[str] = "text (a reply) or a mapping such as {when: …, reply: …}"
+
+    name: Name | None = None
+    when: WhenModel = Field(default_factory=WhenModel)
+    active: ActiveModel | None = None
+    times: AtLeastOne | None = None
+    per: Literal["call", "attempt"] | None = None
+    priority: int = 0
+    required: Annotated[bool | int, PlainValidator(_required)] = False
+    reply: ReplyModel | None = None
+    error: ErrorModel | None = None
+    gateway_error: GatewayErrorModel | None = None
+    sequence: Annotated[Many[StepModel], Field(min_length=1)] | None = None
+    echo: Echo = False
+    raw: RawModel | None = None
+    on_end: Literal["miss", "pass", "repeat", "cycle"] = "miss"
+    scope: Literal["conversation"] | None = None
+    pace: PaceModel | None = None
+
+    @classmethod
+    def spelled_out(cls, value: object) -> object:
+        """A text is a reply."""
+        return {"reply": value} if isinstance(value, str) else value
+
+    @classmethod
+    def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
+        """Exactly one behaviour; what belongs to a sequence only beside one; one way to say how often."""
+        yield from _behaviour_problems(cls, given, BEHAVIOURS)
+        if "sequence" not in given:
+            for key in ("on_end", "scope"):
+                if key in given:
+                    yield Problem(
+                        f"`{key}` belongs to `sequence`", "remove it, or write the steps of a sequence", (key,)
+                    )
+        active = given.get("active")
+        if "times" in given and isinstance(active, Mapping) and "first" in active:
+            yield Problem("`times` and `active.first` say the same", "keep one", ("times",))
+
+
+class DefaultsModel(Node):
+    """What holds for the stubs of its file that do not say otherwise."""
+
+    place: ClassVar[str] = "defaults"
+
+    pace: PaceModel | None = None
+    model: Name | None = None
+
+
+def _version(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and value == VERSION:
+        return value
+    if isinstance(value, str) and value.strip() == str(VERSION):
+        raise refusal(f"must be the number {VERSION}, got {described(value)}", "remove the quotes")
+    raise refusal(f"this release reads version {VERSION} of the language, got {described(value)}")
+
+
+class ScenarioModel(Node):
+    """One file."""
+
+    place: ClassVar[str] = "file"
+    wanted: ClassVar[str] = "a mapping with `version: 1` and `stubs`"
+
+    version: Annotated[Literal[1], BeforeValidator(_version)]
+    name: Name | None = None
+    description: str | None = None
+    seed: int | None = None
+    session: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    gateway: GatewaySettings | None = None
+    defaults: DefaultsModel = Field(default_factory=DefaultsModel)
+    stubs: Many[StubModel] = ()

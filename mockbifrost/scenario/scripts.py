@@ -1,0 +1,445 @@
+"""What a stub does once it is chosen: scripts that turn an attempt into what the provider, or the gateway, says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from mockbifrost.match.attempt import Attempt
+from mockbifrost.provider.answer import Answer, Draft, Failure, RawAnswer, Refusal, Said, Shape
+from mockbifrost.provider.chunks import cut_choices, join_deltas, timed
+from mockbifrost.provider.fragments import Fragments
+from mockbifrost.provider.logprobs import drawn_logprobs
+from mockbifrost.provider.pace import INSTANT, Pace
+from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.scenario.templates import Template, context_of
+from mockbifrost.seeds import Draws, digest
+from mockbifrost.wire.chunk import CallDelta, Delta
+from mockbifrost.wire.completion import Choice, Message, ToolCall
+from mockbifrost.wire.jsontypes import Json
+from mockbifrost.wire.usage import Usage
+
+Text = str | Template
+"""A text that is always the same, or one that is filled in from the request."""
+
+
+class Fake(Protocol):
+    """Draws fake data: one call of a Faker provider, seeded."""
+
+    def __call__(self, calls: Mapping[str, Any], draws: Draws) -> str: ...
+
+    def proxy(self, draws: Draws) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What scripts need and don't hold: the counter of tokens, the source of fake data."""
+
+    counter: TokenCounter
+    fake: Fake
+
+
+class Script(Protocol):
+    """A behaviour."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether its response ends with a status of 400 or more: such a use is spent by the attempt, not by the call."""
+        ...
+
+    def perform(self, attempt: Attempt, tools: Tools) -> Said:
+        """What is said to this attempt. Raises TemplateFailed."""
+        ...
+
+
+class _Rendering:
+    """Fills in the texts of one answer; the context is made when first asked for."""
+
+    def __init__(self, attempt: Attempt, tools: Tools) -> None:
+        self._attempt = attempt
+        self._tools = tools
+        self._context: dict[str, Any] | None = None
+
+    def text(self, text: Text) -> str:
+        if isinstance(text, str):
+            return text
+        if self._context is None:
+            self._context = context_of(self._attempt)
+            self._context["fake"] = self._tools.fake.proxy(self._attempt.draws)
+        return text.render(self._context)
+
+
+@dataclass(frozen=True, slots=True)
+class CallScript:
+    """A tool call as it is scripted."""
+
+    name: str
+    arguments: Text
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScript:
+    """One choice as it is scripted. `logprobs` True: drawn."""
+
+    content: Text | tuple[Json, ...] | None = None
+    faker: Mapping[str, Any] | None = None
+    reasoning: Text | None = None
+    reasoning_details: tuple[Json, ...] | None = None
+    refusal: Text | None = None
+    tool_calls: tuple[CallScript, ...] = ()
+    annotations: tuple[Json, ...] | None = None
+    audio: Mapping[str, Json] | None = None
+    logprobs: Literal[True] | Mapping[str, Json] | None = None
+    finish_reason: str | None = None
+    message: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def constant(self) -> bool:
+        """Whether it says the same to every request."""
+        texts = [self.content, self.reasoning, self.refusal, *[call.arguments for call in self.tool_calls]]
+        return self.faker is None and not any([isinstance(text, Template) for text in texts])
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyScript:
+    """A provider's answer as it is scripted. `usage` None: computed, unless `no_usage`. `chunks` are explicit increments."""
+
+    choices: tuple[ChoiceScript, ...] = (ChoiceScript(),)
+    chunks: tuple[Mapping[str, Json], ...] | None = None
+    fragments: Fragments = "openai"
+    usage: Usage | None = None
+    no_usage: bool = False
+    model: str | None = None
+    id: str | None = None
+    created: int | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    latency_s: float | None = None
+    headers: tuple[tuple[str, Text], ...] = ()
+    search_results: tuple[Json, ...] | None = None
+    videos: tuple[Json, ...] | None = None
+    citations: tuple[Json, ...] | None = None
+    body: Mapping[str, Json] | None = None
+    pace: Pace = INSTANT
+    echo: bool = False
+    drafts: dict[Any, Draft] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def fails(self) -> bool:
+        """An answer never fails."""
+        return False
+
+    @property
+    def _constant(self) -> bool:
+        return not self.echo and self.pace.constant and all([choice.constant for choice in self.choices])
+
+    def perform(self, attempt: Attempt, tools: Tools) -> Answer:
+        """The answer to this attempt."""
+        rendering = _Rendering(attempt, tools)
+        draft = self._draft(attempt, tools, rendering)
+        draws = attempt.draws
+        prompt_tokens = total_tokens = 0
+        if draft.usage is not None and draft.usage.computed:
+            prompt_tokens, _details = tools.counter.prompt(attempt.request, attempt.conversation.body)
+            total_tokens = prompt_tokens + draft.usage.completion_tokens
+        return Answer(
+            draft,
+            self.id or "chatcmpl-" + draws.token("id", 29),
+            attempt.moment.created if self.created is None else self.created,
+            self.model or attempt.model,
+            self.system_fingerprint
+            if self.system_fingerprint is not None
+            else fingerprint_of(draws.seed, attempt.model),
+            tuple(["call_" + draws.token(f"call-{number}", 24) for number in range(draft.calls)])
+            if draft.calls
+            else (),
+            prompt_tokens,
+            total_tokens,
+            {name: rendering.text(value) for name, value in self.headers} if self.headers else {},
+        )
+
+    def _draft(self, attempt: Attempt, tools: Tools, rendering: _Rendering) -> Draft:
+        request = attempt.request
+        images = _prompt_details(attempt, tools) if self.usage is None and not self.no_usage else None
+        wanted_logprobs = request.logprobs is True
+        top = request.top_logprobs or 0
+        key: Any = (
+            attempt.stream,
+            request.n,
+            wanted_logprobs and (top, attempt.draws),
+            tuple(images.items()) if images else None,
+        )
+        constant = self._constant and not any([choice.logprobs is True for choice in self.choices])
+        if constant:
+            known = self.drafts.get(key)
+            if known is not None:
+                return known
+        draft = self._made(attempt, tools, rendering, images or {})
+        if constant:
+            if len(self.drafts) >= 16:
+                self.drafts.clear()
+            self.drafts[key] = draft
+        return draft
+
+    def _made(self, attempt: Attempt, tools: Tools, rendering: _Rendering, images: Mapping[str, int]) -> Draft:
+        units = attempt.draws.units("pace")
+        explicit = tuple([_delta(chunk) for chunk in self.chunks]) if self.chunks is not None else None
+        choices = joined_choices(explicit) if explicit is not None else self._choices(attempt, tools, rendering)
+        usage, completion_tokens = self._usage(choices, tools, images)
+        pace = self.pace
+        latency_s = self.latency_s if self.latency_s is not None else pace.latency_s(completion_tokens, units)
+        deltas: tuple[Delta, ...] = ()
+        if attempt.stream:
+            if explicit is not None:
+                deltas = tuple(timed(_ended(explicit, choices), pace, units))
+            else:
+                deltas = cut_choices(choices, pace, self.fragments, units)
+        return Draft(
+            () if attempt.stream else choices,
+            deltas,
+            usage,
+            latency_s,
+            sum([len(choice.message.tool_calls) for choice in choices]),
+            self.model,
+            self.service_tier,
+            self.search_results,
+            self.videos,
+            self.citations,
+            self.body,
+            pace.speed,
+        )
+
+    def _usage(self, choices: tuple[Choice, ...], tools: Tools, images: Mapping[str, int]) -> tuple[Usage | None, int]:
+        counted, details = tools.counter.completion([choice.message for choice in choices])
+        if self.no_usage:
+            return None, counted
+        if self.usage is not None:
+            return self.usage, self.usage.completion_tokens
+        return Usage(1, counted, 1, {**images, "cached_tokens": 0}, details, computed=True), counted
+
+    def _choices(self, attempt: Attempt, tools: Tools, rendering: _Rendering) -> tuple[Choice, ...]:
+        wanted = max(1, attempt.request.n or 1)
+        scripts = self.choices[:wanted] if attempt.request.n is not None or len(self.choices) == 1 else self.choices[:1]
+        found: list[Choice] = []
+        for index in range(wanted):
+            script = scripts[index] if index < len(scripts) else scripts[-1]
+            again = max(0, index - len(scripts) + 1)
+            draws = (
+                attempt.draws
+                if not again
+                else replace(attempt.draws, occurrence=attempt.draws.occurrence + (again << 32))
+            )
+            found.append(
+                self._choice(
+                    script,
+                    index,
+                    replace(attempt, draws=draws) if again else attempt,
+                    tools,
+                    rendering if not again else None,
+                )
+            )
+        return tuple(found)
+
+    def _choice(
+        self, script: ChoiceScript, index: int, attempt: Attempt, tools: Tools, rendering: _Rendering | None
+    ) -> Choice:
+        rendering = rendering or _Rendering(attempt, tools)
+        content: str | tuple[Json, ...] | None = None
+        if self.echo:
+            content = attempt.conversation.task or ""
+        elif script.faker is not None:
+            content = tools.fake(script.faker, attempt.draws)
+        elif isinstance(script.content, tuple):
+            content = script.content
+        elif script.content is not None:
+            content = rendering.text(script.content)
+        calls = tuple([ToolCall(call.name, rendering.text(call.arguments), call.id) for call in script.tool_calls])
+        message = Message(
+            content,
+            refusal=rendering.text(script.refusal) if script.refusal is not None else None,
+            audio=script.audio,
+            reasoning=rendering.text(script.reasoning) if script.reasoning is not None else None,
+            reasoning_details=script.reasoning_details,
+            annotations=script.annotations,
+            tool_calls=calls,
+            extra=script.message,
+        )
+        finish = script.finish_reason or ("tool_calls" if calls else "stop")
+        return Choice(index, message, finish, self._logprobs(script, message, attempt, index))
+
+    @staticmethod
+    def _logprobs(script: ChoiceScript, message: Message, attempt: Attempt, index: int) -> Mapping[str, Json] | None:
+        if isinstance(script.logprobs, Mapping):
+            return script.logprobs
+        if script.logprobs is not True and attempt.request.logprobs is not True:
+            return None
+        return drawn_logprobs(message, attempt.draws, index, attempt.request.top_logprobs or 0)
+
+
+def fingerprint_of(seed: int, model: str) -> str:
+    """The system fingerprint of a simulated provider: the same for a model, until the seed changes."""
+    return "fp_" + digest(seed, "system_fingerprint", model, size=5).hex()
+
+
+def _prompt_details(attempt: Attempt, tools: Tools) -> dict[str, int] | None:
+    """Tokens of images and audio in the prompt; None, at no cost, where all content is text."""
+    if all([isinstance(message.content, str) or message.content is None for message in attempt.conversation.messages]):
+        return None
+    _total, details = tools.counter.prompt(attempt.request, attempt.conversation.body)
+    return details
+
+
+def _delta(chunk: Mapping[str, Json]) -> Delta:
+    """An explicit increment: the keys of a delta, with `finish_reason`, `index` (the choice's) and `logprobs` beside them."""
+    fields = dict(chunk)
+    finish = fields.pop("finish_reason", None)
+    index = fields.pop("index", 0)
+    logprobs = fields.pop("logprobs", None)
+    raw_calls = fields.pop("tool_calls", ())
+    calls: list[CallDelta] = []
+    for number, raw in enumerate(raw_calls if isinstance(raw_calls, (list, tuple)) else ()):
+        if isinstance(raw, Mapping):
+            calls.append(_call_delta(raw, number))
+    return Delta(
+        fields,
+        tuple(calls),
+        index if isinstance(index, int) else 0,
+        0.0,
+        finish if isinstance(finish, str) else None,
+        logprobs if isinstance(logprobs, Mapping) else None,
+    )
+
+
+def _call_delta(raw: Mapping[str, Json], number: int) -> CallDelta:
+    function = raw.get("function")
+    function = function if isinstance(function, Mapping) else {}
+    arguments = function.get("arguments", "")
+    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    index = raw.get("index", number)
+    index = index if isinstance(index, int) else number
+    name, id_ = function.get("name"), raw.get("id")
+    start = ToolCall(str(name), "", str(id_) if id_ is not None else None) if name is not None else None
+    return CallDelta(index, text, start, index)
+
+
+def joined_choices(deltas: tuple[Delta, ...]) -> tuple[Choice, ...]:
+    """The choices that explicit increments add up to."""
+    said = join_deltas(deltas)
+    found: list[Choice] = []
+    for index in sorted(said) or [0]:
+        fields = dict(said.get(index, {}))
+        calls = _joined_calls([call for delta in deltas if delta.choice == index for call in delta.calls])
+        reasons = [delta.finish_reason for delta in deltas if delta.choice == index and delta.finish_reason]
+        content, reasoning, refusal = (
+            fields.pop("content", None),
+            fields.pop("reasoning", None),
+            fields.pop("refusal", None),
+        )
+        role = fields.pop("role", "assistant")
+        message = Message(
+            content if isinstance(content, str) and (content or not calls) else None,
+            role if isinstance(role, str) else "assistant",
+            refusal if isinstance(refusal, str) else None,
+            reasoning=reasoning if isinstance(reasoning, str) else None,
+            tool_calls=calls,
+            extra=fields,
+        )
+        found.append(Choice(index, message, reasons[-1] if reasons else ("tool_calls" if calls else "stop")))
+    return tuple(found)
+
+
+def _joined_calls(pieces: list[CallDelta]) -> tuple[ToolCall, ...]:
+    found: dict[int, ToolCall] = {}
+    for piece in pieces:
+        before = found.get(piece.index) or ToolCall("", "")
+        start = piece.start or before
+        found[piece.index] = ToolCall(start.name, before.arguments + piece.arguments, start.id)
+    return tuple([found[index] for index in sorted(found)])
+
+
+def _ended(deltas: tuple[Delta, ...], choices: tuple[Choice, ...]) -> tuple[Delta, ...]:
+    """Explicit increments, with an end for each choice that has none."""
+    ended = {delta.choice for delta in deltas if delta.finish_reason is not None}
+    return deltas + tuple(
+        [
+            Delta({}, (), choice.index, finish_reason=choice.finish_reason)
+            for choice in choices
+            if choice.index not in ended
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorScript:
+    """A provider's failure as it is scripted."""
+
+    status: int
+    message: Text
+    type: str | None = None
+    code: str | None = None
+    param: Json = None
+    shape: Shape = "openai"
+    headers: tuple[tuple[str, Text], ...] = ()
+    pace: Pace = INSTANT
+
+    @property
+    def fails(self) -> bool:
+        """It does."""
+        return True
+
+    def perform(self, attempt: Attempt, tools: Tools) -> Failure:
+        """The failure of this attempt; it comes after the ttft."""
+        rendering = _Rendering(attempt, tools)
+        message = rendering.text(self.message)
+        return Failure(
+            self.status,
+            message.replace("{model}", attempt.model),
+            self.type,
+            self.code,
+            self.param,
+            self.shape,
+            {name: rendering.text(value) for name, value in self.headers},
+            self.pace.first_s(attempt.draws.units("pace")),
+            self.pace.speed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalScript:
+    """A gateway's own error as it is scripted: a name, or a description, `over` laid upon it."""
+
+    name: str | None
+    over: Mapping[str, Any]
+    whole: bool
+    pace: Pace = INSTANT
+
+    @property
+    def fails(self) -> bool:
+        """It does."""
+        return True
+
+    def perform(self, attempt: Attempt, tools: Tools) -> Refusal:
+        """The refusal; the gateway finds its words, which differ by profile."""
+        return Refusal(
+            self.name, self.over, self.whole, self.pace.first_s(attempt.draws.units("pace")), self.pace.speed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RawScript:
+    """An HTTP answer that was written out."""
+
+    answer: RawAnswer
+
+    @property
+    def fails(self) -> bool:
+        """By its status."""
+        return self.answer.status >= 400
+
+    def perform(self, attempt: Attempt, tools: Tools) -> RawAnswer:
+        """Always the same bytes."""
+        return self.answer

@@ -1,0 +1,220 @@
+"""Stubs as a provider: which one answers an attempt, which of its steps, and what came nearest where none does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from heapq import merge
+from typing import Final, Literal
+
+from mockbifrost.match.attempt import Attempt
+from mockbifrost.match.conversation import Conversation
+from mockbifrost.match.expectation import Expectation
+from mockbifrost.match.index import Index
+from mockbifrost.match.near_miss import NearMiss, in_words, nearest
+from mockbifrost.provider.answer import Broken, Said, StubRef
+from mockbifrost.provider.protocol import Reached
+from mockbifrost.provider.tally import Tally, Use
+from mockbifrost.scenario.activity import Activity
+from mockbifrost.scenario.scripts import Script, Tools
+from mockbifrost.scenario.templates import TemplateFailed
+from mockbifrost.seeds import digest
+
+OnEnd = Literal["miss", "pass", "repeat", "cycle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """One expectation with what it does, compiled. `id` is unique in a session; `seed` is its file's, or None: the session's."""
+
+    id: str
+    ref: StubRef
+    expectation: Expectation
+    steps: tuple[Script, ...]
+    activity: Activity = Activity()
+    is_sequence: bool = False
+    on_end: OnEnd = "miss"
+    by_conversation: bool = False
+    per: Literal["call", "attempt"] | None = None
+    priority: int = 0
+    required: bool | int = False
+    seed: int | None = None
+    reached_key: str = ""
+    used_key: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reached_key", f"{self.id} reached")
+        object.__setattr__(self, "used_key", f"{self.id} used")
+
+    def place_key(self, conversation: Conversation) -> str:
+        """Where the steps taken are counted: for the session, or for each conversation."""
+        if not self.by_conversation:
+            return self.used_key
+        return f"{self.id} in {digest(conversation.first_user, conversation.system).hex()}"
+
+    def step(self, place: int) -> Script | None:
+        """The step of the `place`-th use, from 0; None: there are no more."""
+        if not self.is_sequence:
+            return self.steps[0]
+        if place < len(self.steps):
+            return self.steps[place]
+        if self.on_end == "repeat":
+            return self.steps[-1]
+        return self.steps[place % len(self.steps)] if self.on_end == "cycle" else None
+
+    def keeps(self, step: Script | None) -> bool:
+        """Whether the call keeps this use, so that a retry gets it again: what answers does, what fails does not."""
+        if self.per is not None:
+            return self.per == "call"
+        return step is not None and not step.fails
+
+
+class Layer:
+    """Stubs that were added together, in the order in which they are tried; indexed once, shared by all sessions."""
+
+    def __init__(self, stubs: Iterable[Stub]) -> None:
+        self.added: tuple[Stub, ...] = tuple(stubs)
+        self.stubs: tuple[Stub, ...] = tuple(sorted(self.added, key=lambda stub: -stub.priority))
+        self.ranked = any([stub.priority for stub in self.stubs])
+        self._index = Index([stub.expectation.key for stub in self.stubs])
+
+    def candidates(self, conversation: Conversation) -> Iterator[Stub]:
+        """Those that can match at all, in order."""
+        stubs = self.stubs
+        return (stubs[number] for number in self._index.candidates(conversation))
+
+
+NO_STUBS: Final = Layer(())
+
+
+class Stubs:
+    """The stubs of one session: those that it added itself, in front of those of the files."""
+
+    def __init__(self, files: Layer, tools: Tools, own: Layer = NO_STUBS) -> None:
+        self.files = files
+        self.own = own
+        self.tools = tools
+
+    def __len__(self) -> int:
+        return len(self.own.stubs) + len(self.files.stubs)
+
+    def __iter__(self) -> Iterator[Stub]:
+        yield from self.own.stubs
+        yield from self.files.stubs
+
+    def _candidates(self, conversation: Conversation) -> Iterator[Stub]:
+        own, files = self.own, self.files
+        if not own.stubs:
+            return files.candidates(conversation)
+        pair = (own.candidates(conversation), files.candidates(conversation))
+        if own.ranked or files.ranked:
+            return merge(*pair, key=lambda stub: -stub.priority)
+        return _chained(pair)
+
+    def ask(self, attempt: Attempt, tally: Tally) -> Reached | None:
+        """The first stub whose `when` holds and that is active, and what it says. Counters go into the tally of the result."""
+        forked = tally.fork()
+        for stub in self._candidates(attempt.conversation):
+            if not stub.expectation.holds(attempt):
+                continue
+            reached = self._reach(stub, attempt, forked)
+            if reached is not None:
+                return reached
+        tally.adopt(forked)
+        return None
+
+    def _reach(self, stub: Stub, attempt: Attempt, tally: Tally) -> Reached | None:
+        """Count that the attempt reached the stub; None: it steps aside."""
+        if stub.seed is not None:
+            attempt = replace(attempt, draws=replace(attempt.draws, seed=stub.seed))
+        place_key = stub.place_key(attempt.conversation)
+        use = tally.use_of(stub.id)
+        fresh = use is None
+        if use is None:
+            use = Use(tally.count(stub.reached_key), tally.count(place_key))
+            tally.add(stub.reached_key)
+        step = stub.step(use.place)
+        if fresh and stub.keeps(step):
+            tally.spend(stub.id, use)
+        if (
+            not stub.activity.always
+            and stub.activity.why_not(use.reached, attempt, tally.gates, stub.ref.label) is not None
+        ):
+            return None
+        if step is None:
+            return (
+                None
+                if stub.on_end == "pass"
+                else Reached(Broken("sequence_exhausted", exhausted(stub)), stub.ref, tally)
+            )
+        if fresh:
+            tally.add(place_key)
+            if stub.by_conversation:
+                tally.add(stub.used_key)
+        return Reached(self._said(stub, step, attempt), stub.ref, tally)
+
+    def _said(self, stub: Stub, step: Script, attempt: Attempt) -> Said:
+        try:
+            return step.perform(attempt, self.tools)
+        except TemplateFailed as error:
+            return Broken(
+                "template",
+                f"Stub {stub.ref.label!r} ({stub.ref.place}) could not answer: {error}.\n  do: mend the text at {stub.ref.place}",
+            )
+
+    def near_misses(self, attempt: Attempt, tally: Tally) -> tuple[NearMiss, ...]:
+        """Those that came nearest, nearest first."""
+        return nearest([self._near_miss(stub, attempt, tally) for stub in self])
+
+    def _near_miss(self, stub: Stub, attempt: Attempt, tally: Tally) -> NearMiss:
+        mismatches = stub.expectation.mismatches(attempt)
+        reason = ""
+        if not mismatches:
+            reached = max(0, tally.count(stub.reached_key) - 1)  # this very attempt has been counted
+            reason = (
+                stub.activity.why_not(reached, attempt, tally.gates, stub.ref.label)
+                or "its sequence has no more steps (on_end: pass)"
+            )
+        return NearMiss(stub.ref.name, stub.ref.source, stub.ref.line, len(stub.expectation.checks), mismatches, reason)
+
+    def explain(self, attempt: Attempt, misses: Sequence[NearMiss]) -> str:
+        """Why nothing answered, and a stub to paste."""
+        return in_words(attempt, misses, len(self), paste_stub(attempt))
+
+
+def _chained(rows: Iterable[Iterator[Stub]]) -> Iterator[Stub]:
+    for row in rows:
+        yield from row
+
+
+def exhausted(stub: Stub) -> str:
+    """The text of a sequence that has ended."""
+    count = len(stub.steps)
+    return (
+        f"The sequence of stub {stub.ref.label!r} ({stub.ref.place}) has no more steps: all {count} were used, and another request came.\n"
+        f"  nearest: step {count} of {count} was the last\n"
+        "  do: add a step, or say what comes after the last one with `on_end: repeat`, `cycle` or `pass`"
+    )
+
+
+def paste_stub(attempt: Attempt) -> str:
+    """A stub that would answer this request, ready to paste."""
+    conversation = attempt.conversation
+    if conversation.results:
+        name = conversation.results[-1].name
+        when = f"tool_result: {_quoted(name)}" if name else "last: {role: tool}"
+    elif conversation.user is not None:
+        when = f"user: {_quoted(_excerpt(conversation.user))}"
+    else:
+        when = f"turn: {conversation.turn}"
+    return f'- when: {{{when}}}\n  reply: "..."'
+
+
+def _excerpt(text: str) -> str:
+    """The beginning of a text, as far as its first line and 60 characters go."""
+    lines = text.strip().splitlines()
+    return (lines[0] if lines else "")[:60]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,74 @@
+"""The matcher of a text as it is written: a text, a `/regular expression/`, or a mapping."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from mockbifrost.vocabulary.node import Many, Node, Problem
+
+_SLASHED: Final = re.compile(r"/(.+)/([ims]*)", re.DOTALL)
+_FLAGS: Final = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+_TESTS: Final = ("equals", "contains", "starts_with", "ends_with", "regex", "glob", "not", "any", "all")
+
+
+class TextMatcherModel(Node):
+    """Every test given must hold. `regex` is a pattern without slashes, `flags` those written after them; a plain text is `contains`."""
+
+    place: ClassVar[str] = "text matcher"
+    wanted: ClassVar[str] = "text, /a regular expression/ or a mapping such as {contains: …}"
+
+    equals: str | None = None
+    contains: str | None = None
+    starts_with: str | None = None
+    ends_with: str | None = None
+    regex: str | None = None
+    flags: Annotated[str, Field(pattern="^[ims]*$")] = ""
+    glob: str | None = None
+    ignore_case: bool = False
+    not_: TextMatcherModel | None = Field(default=None, alias="not")
+    any_: Annotated[Many[TextMatcherModel], Field(min_length=1)] | None = Field(default=None, alias="any")
+    all_: Annotated[Many[TextMatcherModel], Field(min_length=1)] | None = Field(default=None, alias="all")
+
+    @classmethod
+    def spelled_out(cls, value: object) -> object:
+        """`/…/ims` as a whole is a regular expression, any other text is contained."""
+        if not isinstance(value, str):
+            return value
+        slashed = _SLASHED.fullmatch(value)
+        return {"regex": slashed[1], "flags": slashed[2]} if slashed else {"contains": value}
+
+    @classmethod
+    def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
+        """A matcher that tests nothing, that always holds, or whose pattern does not compile."""
+        if not any(test in given for test in _TESTS) and all(key in cls.known_keys() for key in given):
+            yield Problem("tests nothing", f"give it one of {', '.join(_TESTS)}")
+        for key in ("contains", "starts_with", "ends_with"):
+            if given.get(key) == "":
+                yield Problem(
+                    "an empty text fits everything", "remove the line, or write {equals: ''} for an empty text", (key,)
+                )
+        pattern = given.get("regex")
+        if isinstance(pattern, str):
+            yield from _pattern_problems(pattern, given.get("flags"))
+        if "flags" in given and "regex" not in given:
+            yield Problem("`flags` belong to `regex`", "", ("flags",))
+
+
+def _pattern_problems(pattern: str, flags: object) -> Iterator[Problem]:
+    if flags is None and _SLASHED.fullmatch(pattern):
+        yield Problem(
+            "a pattern under `regex` is written without slashes around it",
+            "remove them; for a pattern that has them, write [/] instead",
+            ("regex",),
+        )
+    bits = 0
+    for flag in flags if isinstance(flags, str) else "":
+        bits |= _FLAGS.get(flag, 0)
+    try:
+        re.compile(pattern, bits)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        yield Problem(f"is not a regular expression: {error}", "", ("regex",))

@@ -1,0 +1,1 @@
+"""Sockets: the endpoint, the routes around it, the control API."""

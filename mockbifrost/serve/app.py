@@ -1,0 +1,123 @@
+"""The application: which path leads where. The endpoint is reached first, by a look-up; everything else goes through starlette's routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote
+
+from mockbifrost.gateway.models import models_json
+from mockbifrost.playback.player import Message, Receive, Send
+from mockbifrost.serve.chat_endpoint import ChatEndpoint
+from mockbifrost.serve.control import Control
+from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
+from mockbifrost.session.registry import DEFAULT, Refused, Sessions
+from mockbifrost.session.session import Session
+from mockbifrost.wire.headers import cors, origin_allowed
+
+PREFIXES: Final = ("/pydanticai", "/openai", "/langchain", "/litellm")
+CHAT_PATHS: Final = frozenset(
+    [prefix + version + "/chat/completions" for prefix in PREFIXES for version in ("/v1", "")] + ["/v1/chat/completions"]
+)
+MODELS_PATHS: Final = frozenset([prefix + version + "/models" for prefix in PREFIXES for version in ("/v1", "")] + ["/v1/models"])
+CONTROL: Final = "/__mockbifrost"
+BASE: Final = "/pydanticai/v1"
+
+_API_KEY: Final = b"Bearer mb-"
+
+
+class Application:
+    """The ASGI application of a server."""
+
+    def __init__(self, sessions: Sessions, chat: ChatEndpoint, control: Control) -> None:
+        self._sessions = sessions
+        self._chat = chat
+        self._control = control
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        named: str | None = None
+        if path.startswith("/s/"):
+            named, slash, rest = path[3:].partition("/")
+            path = slash + rest
+        if path in CHAT_PATHS and scope["method"] == "POST":
+            session = self._session(scope, named)
+            if isinstance(session, Refused):
+                await send_reply(send, refusal(400, session.kind, session.message))
+                return
+            await self._chat(scope, receive, send, session)
+            return
+        if path.startswith(CONTROL):
+            await self._control(scope, receive, send)
+            return
+        await send_reply(send, self._around(scope, path, named))
+
+    def _session(self, scope: Message, named: str | None) -> Session | Refused:
+        """By path, else by header, else by API key, else the default one."""
+        if named is None:
+            key: str | None = None
+            for name, value in scope["headers"]:
+                if name == b"x-mockbifrost-session":
+                    named = value.decode("latin-1")
+                    break
+                if name == b"authorization" and value[:10] == _API_KEY:
+                    key = value[10:].decode("latin-1")
+            named = named or key or DEFAULT
+        else:
+            named = unquote(named)
+        return self._sessions.get(named)
+
+    def _around(self, scope: Message, path: str, named: str | None) -> Reply:
+        """The endpoints around the endpoint, and hints where a path is nearly right."""
+        method: str = scope["method"]
+        if method == "OPTIONS":
+            return _preflight(scope)
+        if path == "/health":
+            return plain_json({"status": "ok"}) if method in ("GET", "HEAD") else _wrong_method(path, method, "GET")
+        if path in MODELS_PATHS:
+            if method not in ("GET", "HEAD"):
+                return _wrong_method(path, method, "GET")
+            session = self._session(scope, named)
+            if isinstance(session, Refused):
+                return refusal(400, session.kind, session.message)
+            return plain_json(models_json(session.gateway.providers))
+        if path in CHAT_PATHS:
+            return _wrong_method(path, method, "POST")
+        return refusal(404, "unknown_path", hint_for(method, scope["path"], path))
+
+
+def _preflight(scope: Message) -> Reply:
+    """A browser asks whether it may. Source: wire.md 8."""
+    origin = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"), "")
+    return Reply(200, b"", cors(origin)) if origin_allowed(origin) else Reply(403, b"", [])
+
+
+def _wrong_method(path: str, method: str, allowed: str) -> Reply:
+    reply = refusal(405, "wrong_method", f"{method} {path} is not possible: this path takes {allowed} only.")
+    return Reply(reply.status, reply.body, [*reply.headers, (b"allow", allowed.encode())])
+
+
+def hint_for(method: str, whole: str, path: str) -> str:
+    """What is wrong with a path, and the one that was probably meant."""
+    said = f"Route not found: {method} {whole}."
+    table: tuple[tuple[Callable[[str], bool], str], ...] = (
+        (
+            lambda text: text.rstrip("/").endswith("/responses"),
+            " This server speaks chat completions, not the Responses API."
+            " In pydantic-ai use the model name 'openai-chat:…' or OpenAIChatModel; in the AI SDK use openai.chat('…');"
+            " with an OpenAI SDK call client.chat.completions.create(…).",
+        ),
+        (lambda text: "/v1/v1" in text, f" The path has /v1 twice: the base URL of a client ends with {BASE}, and it adds no second /v1."),
+        (
+            lambda text: text.rstrip("/") == "/chat/completions",
+            f" The base URL lacks its path: set it to http://HOST:PORT{BASE}.",
+        ),
+        (lambda text: text.rstrip("/") in CHAT_PATHS, " Leave out the slash at the end."),
+    )
+    for fits, hint in table:
+        if fits(path):
+            return said + hint
+    return said + f" The endpoint is POST {BASE}/chat/completions; also here: GET {BASE}/models, GET /health, {CONTROL}/ready."

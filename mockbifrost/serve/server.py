@@ -1,0 +1,100 @@
+"""A server: sessions, application and the listener put together, on a socket that is bound before anything starts."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mockbifrost.errors import ServerStartError
+from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.scenario.fake import FakeData
+from mockbifrost.scenario.scripts import Tools
+from mockbifrost.serve.app import BASE, Application
+from mockbifrost.serve.chat_endpoint import ChatEndpoint
+from mockbifrost.serve.control import Control
+from mockbifrost.serve.settings import ServerSettings
+from mockbifrost.session.assembly import Assembly
+from mockbifrost.session.registry import Sessions
+
+if TYPE_CHECKING:
+    from mockbifrost.serve.listening import Listener
+
+BACKLOG = 2048
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises ServerStartError that names the address."""
+    try:
+        family, kind, proto, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind, proto)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(BACKLOG)
+            found.setblocking(False)
+        except OSError:
+            found.close()
+            raise
+        return found
+    except OSError as error:
+        raise ServerStartError(_why(host, port, error)) from None
+
+
+def _why(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host} is taken by another process; choose another with --port, or let the system choose with --port 0."
+    if error.errno == errno.EACCES:
+        return f"Port {port} of {host} may not be used by this user; choose one above 1023 with --port."
+    return f"The server can't listen on {host}:{port}: {error.strerror or error}; choose another --host or --port."
+
+
+class Server:
+    """Serves sessions on one socket."""
+
+    def __init__(self, assembly: Assembly, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.socket = bind(settings.host, settings.port)
+        self.port: int = self.socket.getsockname()[1]
+        tools = Tools(TokenCounter(), FakeData())
+        self.sessions = Sessions(
+            assembly.common,
+            assembly.named,
+            tools,
+            seed=settings.seed or 0,
+            clock=settings.clock,
+            most=settings.most_sessions,
+        )
+        chat = ChatEndpoint(speed=settings.speed, mock_headers=settings.mock_headers, most_body_bytes=settings.most_body_bytes)
+        self.app = Application(self.sessions, chat, Control(self.sessions, settings))
+        self._listener: Listener | None = None
+
+    @property
+    def origin(self) -> str:
+        """`http://host:port`, as a client on this machine reaches it."""
+        host = self.settings.host
+        shown = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host  # noqa: S104 - a comparison
+        return f"http://[{shown}]:{self.port}" if ":" in shown else f"http://{shown}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """What clients are given."""
+        return self.origin + BASE
+
+    def run(self, ready: Callable[[asyncio.AbstractEventLoop], None]) -> None:
+        """Serve until stopped: by a signal in the main thread, by `stop` elsewhere. `ready` is called when requests are accepted."""
+        from mockbifrost.serve.listening import Listener  # noqa: PLC0415 - uvicorn, not wanted before something is served
+
+        self._listener = Listener(self.app, ready)
+        self._listener.run_on(self.socket)
+
+    def stop(self) -> None:
+        """Ask a running server to end; from any thread."""
+        if self._listener is not None:
+            self._listener.should_exit = True
+
+    def close(self) -> None:
+        """Free the port."""
+        self.socket.close()

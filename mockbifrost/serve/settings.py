@@ -1,0 +1,36 @@
+"""How a server runs: what its operator chose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mockbifrost.clock import ClockMode
+from mockbifrost.wire.profiles import ProfileName
+
+MOST_BODY_BYTES: Final = 32 * 1024 * 1024
+MOST_SESSIONS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """`speed` scales every wait (0: none); `seed` and `version` None: as the scenarios say.
+
+    `control_token` is wanted by the control API on any address that is not loopback; without one it is off there.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    seed: int | None = None
+    speed: float = 1.0
+    clock: ClockMode = "flow"
+    version: ProfileName | None = None
+    mock_headers: bool = True
+    control_token: str | None = None
+    most_body_bytes: int = MOST_BODY_BYTES
+    most_sessions: int = MOST_SESSIONS
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")

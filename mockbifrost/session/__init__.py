@@ -1,0 +1,1 @@
+"""What one test sees: its calls, its clock, its counters, its journal."""

@@ -1,0 +1,174 @@
+"""What came in and went out, in order, bounded in entries and bytes. Written cheaply, redacted when it is read."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from mockbifrost.gateway.outcome import Outcome, Trace
+from mockbifrost.match.near_miss import NearMiss
+from mockbifrost.playback.player import Played
+from mockbifrost.provider.answer import StubRef
+from mockbifrost.wire.headers import decoded
+from mockbifrost.wire.redact import redact, redact_headers, redact_text
+
+ENTRIES: Final = 2_000
+BYTES: Final = 32 * 1024 * 1024
+OVERHEAD: Final = 1_000
+"""What an entry takes beside its bodies."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One HTTP request: begun before the first byte of its response, completed when the response has ended."""
+
+    number: int
+    session: str
+    call: int
+    retry: int | None
+    at_s: float
+    method: str
+    path: str
+    raw_headers: Sequence[tuple[bytes, bytes]]
+    raw_body: bytes
+    outcome: Outcome | None = None
+    near_misses: tuple[NearMiss, ...] = ()
+    played: Played | None = None
+    fault: str | None = None
+    size: int = 0
+
+    @property
+    def body(self) -> Any:
+        """The body of the request: an object where it is JSON, else its text."""
+        try:
+            return orjson.loads(self.raw_body)
+        except orjson.JSONDecodeError:
+            return self.raw_body.decode("utf-8", "replace")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the request as they came."""
+        return decoded(self.raw_headers)
+
+    @property
+    def status(self) -> int:
+        """The status of the response; 0 where there is none yet."""
+        return self.outcome.status if self.outcome is not None else 0
+
+    @property
+    def error(self) -> str | None:
+        """The error of the mock itself, if it was one: `no_match`, `sequence_exhausted`, `template`, …"""
+        return self.outcome.broken if self.outcome is not None else self.fault
+
+    def response_text(self) -> str:
+        """The body of the response as it was written."""
+        if self.outcome is None:
+            return ""
+        return self.outcome.cast.whole.fill(self.outcome.values).decode("utf-8", "replace")
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as the control API shows it: redacted, keys without a value left out."""
+        outcome = self.outcome
+        found: dict[str, Any] = {
+            "n": self.number,
+            "session": self.session,
+            "call": self.call,
+            "retry": self.retry,
+            "at_s": round(self.at_s, 6),
+            "request": {
+                "method": self.method,
+                "path": redact_text(self.path),
+                "headers": redact_headers(self.headers),
+                "body": redact(self.body),
+            },
+        }
+        if outcome is not None:
+            found["stub"] = _stub_json(outcome.stub)
+            found["trail"] = [_trace_json(trace) for trace in outcome.trail]
+            found["response"] = self._response_json(outcome)
+        found["near_misses"] = [near.to_json() for near in self.near_misses]
+        if self.played is not None and self.played.closed:
+            found["client_closed_at_chunk"] = self.played.chunks
+        found["error"] = self.error
+        return {key: value for key, value in found.items() if value is not None and value != []}
+
+    def _response_json(self, outcome: Outcome) -> dict[str, Any]:
+        headers = redact_headers(decoded(outcome.headers))
+        text = self.response_text()
+        found: dict[str, Any] = {"status": outcome.status, "headers": headers}
+        if outcome.stream:
+            found["chunks"] = sum(outcome.cast.content)
+            found["text"] = redact_text(text)
+            return found
+        try:
+            found["body"] = redact(orjson.loads(text))
+        except orjson.JSONDecodeError:
+            found["text"] = redact_text(text)
+        return found
+
+
+def _stub_json(stub: StubRef | None) -> dict[str, Any] | None:
+    if stub is None:
+        return None
+    found = {"name": stub.name, "file": stub.source, "line": stub.line}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _trace_json(trace: Trace) -> dict[str, Any]:
+    found = {
+        "provider": trace.provider,
+        "model": trace.model,
+        "key": trace.key,
+        "try": trace.number,
+        "fallback": trace.fallback,
+        "stub": _stub_json(trace.stub),
+        "outcome": trace.outcome,
+        "status": trace.status,
+        "type": trace.type,
+        "at_s": round(trace.at_s, 6),
+        "took_s": round(trace.took_s, 6),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+class Journal:
+    """The last entries of a session. What falls out is only counted."""
+
+    def __init__(self, entries: int = ENTRIES, most_bytes: int = BYTES) -> None:
+        self._entries: deque[Entry] = deque()
+        self._most_entries = entries
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self.count = 0
+        self.dropped = 0
+
+    def add(self, entry: Entry) -> None:
+        """One more; the oldest go where there are too many."""
+        self.count += 1
+        self._entries.append(entry)
+        self.grow(entry, OVERHEAD + len(entry.raw_body))
+
+    def grow(self, entry: Entry, size: int) -> None:
+        """The entry now holds so many bytes more."""
+        entry.size += size
+        self._bytes += size
+        while len(self._entries) > self._most_entries or (self._bytes > self._most_bytes and len(self._entries) > 1):
+            gone = self._entries.popleft()
+            self._bytes -= gone.size
+            gone.size = 0
+            self.dropped += 1
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(tuple(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def clear(self) -> None:
+        """Forget all entries; their numbers go on."""
+        self._entries.clear()
+        self._bytes = 0

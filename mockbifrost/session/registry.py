@@ -1,0 +1,118 @@
+"""The sessions of a server: made when first named, with the stubs of the files and counters of their own; bounded in number."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mockbifrost.clock import Clock, ClockMode
+from mockbifrost.errors import UsageError
+from mockbifrost.gateway.pipeline import Gateway
+from mockbifrost.scenario.scripts import Tools
+from mockbifrost.scenario.stubs import Layer, Stubs
+from mockbifrost.session.session import Session
+
+DEFAULT: Final = "default"
+FINISHED: Final = 1_000
+"""So many finished sessions are remembered, so that late requests for them are told apart from new ones."""
+LONGEST_ID: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a new session begins with."""
+
+    files: Layer
+    gateway: Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A session that can't be had: why, and the name of the error."""
+
+    kind: str
+    message: str
+
+
+class Sessions:
+    """All sessions by id. `named` are those whose scenario files live in a session of their own."""
+
+    def __init__(
+        self, common: Blueprint, named: Mapping[str, Blueprint], tools: Tools, *, seed: int, clock: ClockMode, most: int
+    ) -> None:
+        self._common = common
+        self._named = named
+        self._tools = tools
+        self._seed = seed
+        self._clock: ClockMode = clock
+        self._most = most
+        self._sessions: dict[str, Session] = {}
+        self._finished: OrderedDict[str, None] = OrderedDict()
+        self._made = 0
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(tuple(self._sessions.values()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Ids of the sessions that scenario files ask for."""
+        return tuple(self._named)
+
+    def get(self, id: str) -> Session | Refused:
+        """The session of that id; an unknown one is created, a finished one refused."""
+        session = self._sessions.get(id)
+        if session is not None:
+            return session
+        if id in self._finished:
+            return Refused(
+                "session_finished",
+                f"Session {id!r} is finished: this request came too late and was answered by nothing.\n"
+                "  do: end all calls before the test ends, or use the session of the running test",
+            )
+        return self.create(id)
+
+    def find(self, id: str) -> Session | None:
+        """The session of that id, if there is one; a session of a scenario file is always there."""
+        if id not in self._sessions and (id in self._named or id == DEFAULT):
+            made = self.create(id)
+            return made if isinstance(made, Session) else None
+        return self._sessions.get(id)
+
+    def create(self, id: str, *, seed: int | None = None, clock: ClockMode | None = None, gateway: Gateway | None = None) -> Session | Refused:
+        """A new session. Refused where there are too many, or the id is no name."""
+        if not id or len(id) > LONGEST_ID or not id.isprintable() or "/" in id:
+            return Refused("bad_session", f"{id[:50]!r} is no name of a session: 1 to {LONGEST_ID} printable characters without `/` are")
+        if len(self._sessions) >= self._most:
+            return Refused(
+                "too_many_sessions",
+                f"There are {len(self._sessions)} sessions, and no more are made.\n  do: delete those that are finished",
+            )
+        blueprint = self._named.get(id, self._common)
+        session = Session(
+            id,
+            Stubs(blueprint.files, self._tools),
+            gateway or blueprint.gateway,
+            seed=self._seed if seed is None else seed,
+            clock=Clock(clock or self._clock),
+        )
+        self._sessions[id] = session
+        self._finished.pop(id, None)
+        return session
+
+    def new_id(self) -> str:
+        """An id that no session has had: they are counted."""
+        while True:
+            self._made += 1
+            id = f"t{self._made}"
+            if id not in self._sessions and id not in self._finished:
+                return id
+
+    def finish(self, id: str) -> None:
+        """End a session: what comes later for it is refused."""
+        if self._sessions.pop(id, None) is None:
+            raise UsageError(f"there is no session {id!r} to finish")
+        self._finished[id] = None
+        while len(self._finished) > FINISHED:
+            self._finished.popitem(last=False)

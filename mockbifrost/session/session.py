@@ -1,0 +1,208 @@
+"""The state that one test sees. A request is decided on the event loop, in the order of arrival; what it counted takes effect at once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from mockbifrost.clock import Clock
+from mockbifrost.gateway.outcome import Outcome
+from mockbifrost.gateway.pipeline import Asked, Gateway, broken_outcome, decide, error_outcome, refusal_error
+from mockbifrost.gateway.targets import Target
+from mockbifrost.match.attempt import Attempt, Moment
+from mockbifrost.match.near_miss import NearMiss
+from mockbifrost.playback.player import Played
+from mockbifrost.provider.tally import Tally
+from mockbifrost.scenario.stubs import Layer, Stub, Stubs
+from mockbifrost.seeds import Draws
+from mockbifrost.session.calls import Call, Calls
+from mockbifrost.session.journal import Entry, Journal
+from mockbifrost.wire.headers import decoded
+from mockbifrost.wire.request import InvalidBody, fingerprint, parse_body, validate
+
+CONVERSATIONS: Final = 10_000
+"""So many conversations keep their place in sequences that count by conversation."""
+NOT_JSON: Final = "Invalid JSON"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One HTTP request as it was read."""
+
+    method: str
+    path: str
+    raw_headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request that was decided and is being answered."""
+
+    entry: Entry
+    call: Call
+    outcome: Outcome
+    fingerprint: bytes | None
+    stream: bool
+
+
+class Counters:
+    """How often what was counted; conversations apart, and of those only the latest. Serialisable."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self._conversations: OrderedDict[str, None] = OrderedDict()
+
+    def apply(self, added: Mapping[str, int]) -> None:
+        """Take over what a request counted."""
+        counts = self.counts
+        for key, more in added.items():
+            counts[key] = counts.get(key, 0) + more
+            if " in " in key:
+                self._conversations[key] = None
+                self._conversations.move_to_end(key)
+        while len(self._conversations) > CONVERSATIONS:
+            oldest, _nothing = self._conversations.popitem(last=False)
+            del counts[oldest]
+
+    def clear(self) -> None:
+        """Back to zero."""
+        self.counts.clear()
+        self._conversations.clear()
+
+
+class Session:
+    """Stubs, counters, clock and journal of one test. Not thread-safe: all calls happen on the server's event loop."""
+
+    def __init__(self, id: str, stubs: Stubs, gateway: Gateway, *, seed: int = 0, clock: Clock | None = None, journal: Journal | None = None) -> None:
+        self.id = id
+        self.stubs = stubs
+        self.gateway = gateway
+        self.seed = seed
+        self.clock = clock or Clock()
+        self.journal = journal if journal is not None else Journal()
+        self.calls = Calls()
+        self.counters = Counters()
+        self.gates: dict[str, bool] = {}
+
+    def ask(self, received: Received) -> Exchange:
+        """Decide one request and take down what it counted. Never raises for anything that a client can send."""
+        headers = decoded(received.raw_headers)
+        retry = _retry_of(headers)
+        elapsed_s = self.clock.elapsed_s()
+        try:
+            body = parse_body(received.body)
+            request = validate(body)
+            print_ = fingerprint(body)
+        except InvalidBody as error:
+            call = self.calls.alone()
+            outcome = self._not_json(str(error), headers, received.body)
+            return self._begun(received, call, outcome, (), elapsed_s, retry, None, False)
+        stream = request.stream is True
+        call = self.calls.begin(print_, stream, retry)
+        moment = Moment(elapsed_s, self.clock.created(), call.occurrence, call.requests - 1)
+        asked = Asked(request, body, headers, moment, self.seed, print_)
+        tally = Tally(self.counters.counts, call.spent, self.gates)
+        misses: list[NearMiss] = []
+        outcome = decide(asked, self.gateway, self.stubs, tally, lambda attempt: self._explained(attempt, tally, misses))
+        if tally.added:
+            self.counters.apply(tally.added)
+        if tally.spent:
+            call.spent.update(tally.spent)
+        return self._begun(received, call, outcome, tuple(misses), elapsed_s, retry, print_, stream)
+
+    def _explained(self, attempt: Attempt, tally: Tally, misses: list[NearMiss]) -> str:
+        misses.extend(self.stubs.near_misses(attempt, tally))
+        return self.stubs.explain(attempt, misses)
+
+    def _begun(
+        self,
+        received: Received,
+        call: Call,
+        outcome: Outcome,
+        misses: tuple[NearMiss, ...],
+        elapsed_s: float,
+        retry: int | None,
+        print_: bytes | None,
+        stream: bool,
+    ) -> Exchange:
+        entry = Entry(
+            self.journal.count + 1,
+            self.id,
+            call.number,
+            retry,
+            elapsed_s,
+            received.method,
+            received.path,
+            received.raw_headers,
+            received.body,
+            outcome,
+            misses,
+        )
+        self.journal.add(entry)
+        return Exchange(entry, call, outcome, print_, stream)
+
+    def finish(self, exchange: Exchange, played: Played) -> None:
+        """The response has ended: the call may be retried, or is done."""
+        exchange.entry.played = played
+        self.journal.grow(exchange.entry, exchange.outcome.cast.size)
+        if exchange.fingerprint is not None:
+            badly = played.closed or exchange.outcome.ended_badly
+            self.calls.end(exchange.fingerprint, exchange.stream, exchange.call, badly=badly)
+
+    def _not_json(self, cause: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """The gateway's answer to a body that it can't decode."""
+        profile = self.gateway.profile
+        error = replace(refusal_error("invalid_json", profile.name, Target("", ""), {}), cause=cause)
+        draws = Draws(self.seed, body[:1024])
+        outcome = error_outcome(profile, error, headers=headers, stream=False, draws=draws)
+        if profile.close_on_invalid_json:
+            outcome.headers.append((b"connection", b"close"))
+        return outcome
+
+    def broken(self, received: Received, kind: str, message: str, status: int) -> Exchange:
+        """An error of the mock itself for a request that can't even be read: too large, the wrong method."""
+        headers = decoded(received.raw_headers)
+        outcome = broken_outcome(self.gateway.profile, headers, Draws(self.seed, b""), kind, message, status=status)
+        return self._begun(received, self.calls.alone(), outcome, (), self.clock.elapsed_s(), None, None, False)
+
+    def add(self, stubs: Sequence[Stub]) -> None:
+        """Put stubs in front of those of the files, behind those added before."""
+        self.stubs = Stubs(self.stubs.files, self.stubs.tools, Layer([*self.stubs.own.added, *stubs]))
+
+    def put(self, stub: Stub) -> None:
+        """Put a stub into the place of the one with its id, or behind the others that were added."""
+        own = {one.id: one for one in self.stubs.own.added}
+        own[stub.id] = stub
+        self.stubs = Stubs(self.stubs.files, self.stubs.tools, Layer(own.values()))
+
+    def uses(self) -> dict[str, int]:
+        """How often each stub answered, by its id."""
+        return {stub.id: self.counters.counts.get(stub.used_key, 0) for stub in self.stubs}
+
+    def reset(self) -> None:
+        """Forget counters, calls, gates and journal, and set the clock back; the stubs stay."""
+        self.counters.clear()
+        self.calls = Calls()
+        self.gates.clear()
+        self.clock.restart()
+        self.journal.clear()
+
+
+def _retry_of(headers: Mapping[str, str]) -> int | None:
+    """The client's own count of its retries; None where it does not say. Source: faults.md 3."""
+    text = headers.get("x-stainless-retry-count")
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+def as_json(session: Session) -> dict[str, Any]:
+    """A session as the control API shows it."""
+    return {
+        "id": session.id,
+        "requests": session.journal.count,
+        "stubs": len(session.stubs),
+        "clock": {"mode": session.clock.mode, "elapsed_s": round(session.clock.elapsed_s(), 6)},
+        "gates": dict(session.gates),
+    }

@@ -1,0 +1,56 @@
+"""Whether a session saw what it expected: requests that nothing answered, stubs that nothing used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from mockbifrost.scenario.stubs import Stub
+from mockbifrost.session.journal import Entry
+from mockbifrost.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong, each with its explanation, and what is only worth a remark."""
+
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    def text(self) -> str:
+        """All problems, then the remarks."""
+        return "\n\n".join([*self.problems, *self.remarks])
+
+
+def verify(session: Session, own: Collection[str] = ()) -> Verdict:
+    """Judge a session. `own` are the ids of stubs that a test added itself: each must have been used, unless `required` is False on it."""
+    problems = [_unanswered(entry) for entry in session.journal if entry.error is not None]
+    if session.journal.dropped:
+        problems.append(f"{session.journal.dropped} requests fell out of the journal and can't be judged: raise its bounds")
+    idle: list[str] = []
+    uses = session.uses()
+    for stub in session.stubs:
+        used = uses[stub.id]
+        problem = _unused(stub, used, stub.id in own)
+        if problem:
+            problems.append(problem)
+        elif not used:
+            idle.append(stub.ref.label)
+    remarks = (f"Not used: {', '.join(idle)}.",) if idle else ()
+    return Verdict(tuple(problems), remarks)
+
+
+def _unanswered(entry: Entry) -> str:
+    message = entry.outcome.message if entry.outcome is not None and entry.outcome.message else entry.error
+    return f"Request {entry.number} ({entry.method} {entry.path}) was not answered by any script:\n{message}"
+
+
+def _unused(stub: Stub, used: int, own: bool) -> str:
+    where = f"Stub {stub.ref.label!r} ({stub.ref.place})"
+    if stub.required is not True and stub.required is not False:
+        if used != stub.required:
+            return f"{where} was used {used} times, {stub.required} were required.\n  do: check what the code under test asks, or change `required`"
+        return ""
+    if used or not (own or stub.required):
+        return ""
+    return f"{where} was never used.\n  do: remove it, or check why no request reached it (`when` may not fit what was sent)"

@@ -1,0 +1,1 @@
+"""What people may write: tables and models without behaviour."""

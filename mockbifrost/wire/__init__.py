@@ -1,0 +1,1 @@
+"""What crosses the socket: models and bytes, no I/O, no policy."""

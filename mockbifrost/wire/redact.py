@@ -1,0 +1,41 @@
+"""Secrets taken out of what people may read: headers that carry them, and texts that look like keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+SECRET_HEADERS: Final = frozenset(
+    {
+        "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-goog-api-key", "x-bf-vk",
+        "x-bf-api-key", "x-bf-api-key-id", "x-amz-security-token",
+    }
+)  # fmt: skip
+_KEY: Final = re.compile(
+    r"\b(?:sk-[A-Za-z0-9_\-]{8,}|pk-[A-Za-z0-9_\-]{16,}|gsk_[A-Za-z0-9]{16,}|xai-[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_\-]{30,}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|AKIA[A-Z0-9]{16}|hf_[A-Za-z0-9]{20,}|xox[baprs]-[A-Za-z0-9\-]{10,}"
+    r"|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{5,})"
+)
+HIDDEN: Final = "[redacted]"
+
+
+def redact_text(text: str) -> str:
+    """The text without anything that has the shape of a key."""
+    return _KEY.sub(HIDDEN, text)
+
+
+def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers by name; those that carry secrets keep only their name."""
+    return {name: HIDDEN if name.lower() in SECRET_HEADERS else redact_text(value) for name, value in headers.items()}
+
+
+def redact(value: Any) -> Any:
+    """A JSON value with all its texts redacted."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {redact_text(key): redact(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [redact(inner) for inner in value]
+    return value
