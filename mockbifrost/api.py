@@ -86,7 +86,9 @@ class MockBifrost:
         begun.wait(START_TIMEOUT_S)
         if self._loop is None:
             self._thread = None
-            raise ServerStartError(f"The server's thread did not start: {self._failure or 'no sign of life'}.") from self._failure
+            raise ServerStartError(
+                f"The server's thread did not start: {self._failure or 'no sign of life'}."
+            ) from self._failure
         return self
 
     def stop(self) -> None:
@@ -100,12 +102,16 @@ class MockBifrost:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _running(self) -> Server:
         if self._thread is None or self._server is None:
-            raise UsageError("this MockBifrost is not running: use it as `with MockBifrost() as server:`, or call start()")
+            raise UsageError(
+                "this MockBifrost is not running: use it as `with MockBifrost() as server:`, or call start()"
+            )
         return self._server
 
     @property
@@ -149,7 +155,13 @@ class MockBifrost:
 
     @contextmanager
     def session(
-        self, id: str | None = None, *, seed: int | None = None, clock: ClockMode | None = None, version: ProfileName | None = None, verify: bool = True
+        self,
+        id: str | None = None,
+        *,
+        seed: int | None = None,
+        clock: ClockMode | None = None,
+        version: ProfileName | None = None,
+        verify: bool = True,
     ) -> Iterator[Session]:
         """A new session for the length of a block. Leaving without an exception verifies it. Raises UsageError where it can't be had."""
         session = self.open_session(id, seed=seed, clock=clock, version=version)
@@ -161,7 +173,12 @@ class MockBifrost:
             session.finish()
 
     def open_session(
-        self, id: str | None = None, *, seed: int | None = None, clock: ClockMode | None = None, version: ProfileName | None = None
+        self,
+        id: str | None = None,
+        *,
+        seed: int | None = None,
+        clock: ClockMode | None = None,
+        version: ProfileName | None = None,
     ) -> Session:
         """A new session that lasts until it is finished."""
         server = self._running()
@@ -241,9 +258,11 @@ class Session:
     def load(self, scenario: str | Path | Mapping[str, Any]) -> None:
         """Add the stubs of a file, of a text of YAML, or of a mapping, in front of the server's."""
         if isinstance(scenario, Mapping):
-            import yaml  # noqa: PLC0415
+            import yaml
 
-            loaded: tuple[LoadedScenario, ...] = (load_text(yaml.safe_dump(dict(scenario), sort_keys=False), "loaded mapping"),)
+            loaded: tuple[LoadedScenario, ...] = (
+                load_text(yaml.safe_dump(dict(scenario), sort_keys=False), "loaded mapping"),
+            )
         else:
             loaded = _loaded([scenario])
         stubs = [stub for one in assemble(loaded).common.files.stubs for stub in [one]]
@@ -283,7 +302,9 @@ class Session:
         unfinished = [when for when in self._pending.values() if not when.complete]
         if unfinished:
             first = unfinished[0]
-            raise UsageError(f"the stub at {first.place} does nothing: say `.reply(…)`, `.error(…)` or `.sequence(…)` after when(…)")
+            raise UsageError(
+                f"the stub at {first.place} does nothing: say `.reply(…)`, `.error(…)` or `.sequence(…)` after when(…)"
+            )
         verdict = self._run(lambda: verify(self._state, self._own))
         if verdict.problems:
             raise VerificationError(verdict.text())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def mockbifrost_server() -> Iterator[MockBifrost]:
     """One server for all tests of this worker, without scenarios of its own."""
-    from mockbifrost.api import MockBifrost  # noqa: PLC0415
+    from mockbifrost.api import MockBifrost
 
     with MockBifrost() as server:
         yield server

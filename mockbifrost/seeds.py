@@ -18,7 +18,9 @@ _TABLE: Final = bytes(ord(ALPHABET[value % 62]) for value in range(256))
 
 def digest(*parts: object, size: int = 16) -> bytes:
     """`size` bytes (at most 64) that depend on all parts and on their borders."""
-    return blake2b("\x1f".join([str(part) for part in parts]).encode("utf-8", "surrogatepass"), digest_size=size).digest()
+    return blake2b(
+        "\x1f".join([str(part) for part in parts]).encode("utf-8", "surrogatepass"), digest_size=size
+    ).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class Draws:
     attempt: int = 0
 
     def _digest(self, purpose: str, size: int) -> bytes:
-        key = f"{self.seed}\x1f{purpose}\x1f{self.occurrence}\x1f{self.provider}\x1f{self.attempt}\x1f".encode("utf-8", "surrogatepass")
+        key = f"{self.seed}\x1f{purpose}\x1f{self.occurrence}\x1f{self.provider}\x1f{self.attempt}\x1f".encode(
+            "utf-8", "surrogatepass"
+        )
         return blake2b(key + self.fingerprint, digest_size=size).digest()
 
     def token(self, purpose: str, length: int = 24) -> str:

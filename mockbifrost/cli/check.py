@@ -14,8 +14,8 @@ from mockbifrost.errors import ScenarioError
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(paths: tuple[Path, ...]) -> None:
     """Validate scenario files and folders. Exit 0: all are usable; 1: findings, one a line; 2: wrong usage."""
-    from mockbifrost.scenario.load import load_paths  # noqa: PLC0415
-    from mockbifrost.session.assembly import assemble  # noqa: PLC0415
+    from mockbifrost.scenario.load import load_paths
+    from mockbifrost.session.assembly import assemble
 
     try:
         scenarios = load_paths(paths)

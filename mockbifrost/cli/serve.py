@@ -20,13 +20,36 @@ if TYPE_CHECKING:
 
 @click.command(context_settings={"auto_envvar_prefix": "MOCKBIFROST"})
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; anything else than loopback is reachable by others.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
-@click.option("--port-file", type=click.Path(path_type=Path), help="Write the port into this file once requests are accepted.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; anything else than loopback is reachable by others.",
+)
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--port-file", type=click.Path(path_type=Path), help="Write the port into this file once requests are accepted."
+)
 @click.option("--seed", type=int, help="Beats the seeds of the files.")
-@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(min=0), help="0 waits for nothing, 1 as written, 2 twice as fast.")
-@click.option("--clock", default="flow", show_default=True, type=click.Choice(CLOCK_MODES), help="The clock of the sessions.")
-@click.option("--gateway-version", type=click.Choice(["documented", "1.6", "2.2"]), help="Whose bytes to send; beats the files.")
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="0 waits for nothing, 1 as written, 2 twice as fast.",
+)
+@click.option(
+    "--clock", default="flow", show_default=True, type=click.Choice(CLOCK_MODES), help="The clock of the sessions."
+)
+@click.option(
+    "--gateway-version", type=click.Choice(["documented", "1.6", "2.2"]), help="Whose bytes to send; beats the files."
+)
 @click.option("--no-mock-headers", is_flag=True, help="Leave out the x-mockbifrost-* headers.")
 def serve(
     paths: tuple[Path, ...],
@@ -40,10 +63,10 @@ def serve(
     no_mock_headers: bool,
 ) -> None:
     """Serve scenario files and folders."""
-    from mockbifrost.scenario.load import load_paths  # noqa: PLC0415
-    from mockbifrost.serve.server import Server  # noqa: PLC0415
-    from mockbifrost.serve.settings import ServerSettings  # noqa: PLC0415
-    from mockbifrost.session.assembly import assemble  # noqa: PLC0415
+    from mockbifrost.scenario.load import load_paths
+    from mockbifrost.serve.server import Server
+    from mockbifrost.serve.settings import ServerSettings
+    from mockbifrost.session.assembly import assemble
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     settings = ServerSettings(

@@ -39,5 +39,7 @@ def models_json(providers: Mapping[str, Iterable[str]]) -> JsonObject:
                 names.update(dict.fromkeys(_OFFERED.get(provider, ())))
             elif "*" not in model and "?" not in model:
                 names[model] = None
-        rows += [{"id": f"{provider}/{name}", "object": "model", "owned_by": provider, "created": EPOCH_S} for name in names]
+        rows += [
+            {"id": f"{provider}/{name}", "object": "model", "owned_by": provider, "created": EPOCH_S} for name in names
+        ]
     return {"object": "list", "data": rows}

@@ -69,7 +69,9 @@ def _unresolved(target: Target, profile: Profile) -> WireError | None:
 
 def refusal_error(name: str | None, profile: ProfileName, target: Target, over: Mapping[str, Any]) -> WireError:
     """A gateway's error by name with its places filled in, or one described; `over` has the fields that a scenario sets itself."""
-    known = _Known({**FILL_INS, "provider": target.provider, "model": target.model, "key": default_key(target.provider)})
+    known = _Known(
+        {**FILL_INS, "provider": target.provider, "model": target.model, "key": default_key(target.provider)}
+    )
     if name is None:
         base = WireError("the gateway refuses this request", 400)
     else:
@@ -96,7 +98,12 @@ def local_error(profile: Profile, asked: Asked, error: WireError, route: Route |
     """An error that no provider has a part in."""
     stream = asked.request.stream is True
     return error_outcome(
-        profile, error, headers=asked.headers, stream=stream, draws=Draws(asked.seed, asked.fingerprint, asked.moment.occurrence), route=route
+        profile,
+        error,
+        headers=asked.headers,
+        stream=stream,
+        draws=Draws(asked.seed, asked.fingerprint, asked.moment.occurrence),
+        route=route,
     )
 
 
@@ -129,7 +136,9 @@ def error_outcome(
 def _ids(profile: Profile, headers: Mapping[str, str], draws: Draws) -> RawHeaders:
     if not profile.request_id_headers:
         return []
-    return wire_headers.id_headers(headers.get("x-request-id") or draws.uuid("request-id"), draws.hexadecimal("trace-id"))
+    return wire_headers.id_headers(
+        headers.get("x-request-id") or draws.uuid("request-id"), draws.hexadecimal("trace-id")
+    )
 
 
 class _Journey:
@@ -219,7 +228,14 @@ class _Journey:
         if not attempt.fallback or primary is None:
             return Route(kind, attempt.provider, attempt.model, attempt.model, attempt.key or "")
         return Route(
-            kind, attempt.provider, attempt.model, attempt.model, attempt.key or "", attempt.fallback, primary.provider, primary.model
+            kind,
+            attempt.provider,
+            attempt.model,
+            attempt.model,
+            attempt.key or "",
+            attempt.fallback,
+            primary.provider,
+            primary.model,
         )
 
     def answered(self, attempt: Attempt, answer: Answer, stub: StubRef | None) -> Outcome:
@@ -227,7 +243,9 @@ class _Journey:
         route = self.route(attempt)
         cast = answer_cast(self.profile, route, answer, stream=self.stream)
         kind = wire_headers.EVENT_STREAM if self.stream else wire_headers.JSON_TYPE
-        head = wire_headers.base_headers(self.profile, kind, stream=self.stream, origin=self.asked.headers.get("origin"))
+        head = wire_headers.base_headers(
+            self.profile, kind, stream=self.stream, origin=self.asked.headers.get("origin")
+        )
         head += _ids(self.profile, self.asked.headers, attempt.draws)
         if answer.headers:
             head += wire_headers.provider_headers(answer.headers)
@@ -235,7 +253,15 @@ class _Journey:
         head += wire_headers.route_headers(self.profile, route, latency_ms=first_s * 1000)
         self.note(attempt, stub, "answer", 200, None, cast.times_s[-1])
         return Outcome(
-            200, head, cast, values_of(answer), self.stream, self.trail, stub, waited_s=self.waited_s, speed=answer.draft.speed
+            200,
+            head,
+            cast,
+            values_of(answer),
+            self.stream,
+            self.trail,
+            stub,
+            waited_s=self.waited_s,
+            speed=answer.draft.speed,
         )
 
     def failed(self, attempt: Attempt, failure: Failure, stub: StubRef | None) -> Outcome:
@@ -279,20 +305,46 @@ class _Journey:
         """Bytes that were written out: nothing is added."""
         cast = raw_cast(raw)
         self.note(attempt, stub, "raw", raw.status, None, cast.times_s[-1])
-        head = [(name.lower().encode("latin-1", "replace"), wire_headers.header_value(value)) for name, value in raw.headers]
+        head = [
+            (name.lower().encode("latin-1", "replace"), wire_headers.header_value(value)) for name, value in raw.headers
+        ]
         return Outcome(
-            raw.status, head, cast, NO_VALUES, False, self.trail, stub, waited_s=self.waited_s, speed=raw.speed, end=raw.end, raw=True
+            raw.status,
+            head,
+            cast,
+            NO_VALUES,
+            False,
+            self.trail,
+            stub,
+            waited_s=self.waited_s,
+            speed=raw.speed,
+            end=raw.end,
+            raw=True,
         )
 
     def broken(self, attempt: Attempt, broken: Broken, stub: StubRef | None) -> Outcome:
         """The mock's own error, which no client takes for a simulated one."""
         self.note(attempt, stub, "miss", MISS_STATUS, None, 0.0)
-        return broken_outcome(self.profile, self.asked.headers, attempt.draws, broken.kind, broken.message, self.trail, stub)
+        return broken_outcome(
+            self.profile, self.asked.headers, attempt.draws, broken.kind, broken.message, self.trail, stub
+        )
 
-    def note(self, attempt: Attempt, stub: StubRef | None, outcome: Ended, status: int, type_: str | None, took_s: float) -> None:
+    def note(
+        self, attempt: Attempt, stub: StubRef | None, outcome: Ended, status: int, type_: str | None, took_s: float
+    ) -> None:
         """One more line of the trail."""
         trace = Trace(
-            attempt.provider, attempt.model, attempt.key, attempt.number, attempt.fallback, stub, outcome, status, type_, attempt.moment.elapsed_s, took_s
+            attempt.provider,
+            attempt.model,
+            attempt.key,
+            attempt.number,
+            attempt.fallback,
+            stub,
+            outcome,
+            status,
+            type_,
+            attempt.moment.elapsed_s,
+            took_s,
         )
         self.trail += (trace,)
 

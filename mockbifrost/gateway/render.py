@@ -43,7 +43,12 @@ def answer_cast(profile: Profile, route: Route, answer: Answer, *, stream: bool)
         if len(draft.molds) >= MOST_MOLDS:
             draft.molds.clear()
         extras = Extras(
-            answer.model, answer.system_fingerprint, draft.service_tier, draft.search_results, draft.videos, draft.citations
+            answer.model,
+            answer.system_fingerprint,
+            draft.service_tier,
+            draft.search_results,
+            draft.videos,
+            draft.citations,
         )
         cast = _stream_cast(profile, route, draft, extras) if stream else _plain_cast(profile, route, draft, extras)
         draft.molds[key] = cast

@@ -48,10 +48,16 @@ def _case_note(matcher: TextMatcher, got: str) -> str:
     wanted = matcher.example or ""
     if wanted.casefold() in got.casefold():
         return "differs only in case: use ignore_case"
-    return "differs only in white space" if wanted and "".join(wanted.split()) in "".join(got.split()) else "differs only in case and white space"
+    return (
+        "differs only in white space"
+        if wanted and "".join(wanted.split()) in "".join(got.split())
+        else "differs only in case and white space"
+    )
 
 
-def name_check(field: str, reads: Callable[[Attempt], Sequence[str]], patterns: Sequence[TextMatcher], wants: str) -> Check:
+def name_check(
+    field: str, reads: Callable[[Attempt], Sequence[str]], patterns: Sequence[TextMatcher], wants: str
+) -> Check:
     """A name, in one of its forms, against one of some globs."""
 
     def check(attempt: Attempt) -> Mismatch | None:
@@ -129,7 +135,11 @@ class ResultMatcher:
 
     def wants(self) -> str:
         """The parts in words."""
-        parts = [f"{word} {matcher.wants}" for word, matcher in (("name", self.name), ("id", self.id), ("text", self.text)) if matcher]
+        parts = [
+            f"{word} {matcher.wants}"
+            for word, matcher in (("name", self.name), ("id", self.id), ("text", self.text))
+            if matcher
+        ]
         if self.has_json:
             parts.append(f"json {self.json!r}")
         return "a result with " + ", ".join(parts) if parts else "a tool result"
@@ -141,7 +151,11 @@ def within(wanted: object, got: object) -> bool:
         return all(key in got and within(value, got[key]) for key, value in wanted.items())
     if isinstance(wanted, (list, tuple)) and isinstance(got, (list, tuple)):
         return len(wanted) == len(got) and all(within(one, other) for one, other in zip(wanted, got, strict=True))
-    return type(wanted) is type(got) and wanted == got if isinstance(wanted, bool) or isinstance(got, bool) else wanted == got
+    return (
+        type(wanted) is type(got) and wanted == got
+        if isinstance(wanted, bool) or isinstance(got, bool)
+        else wanted == got
+    )
 
 
 def _results_in_words(results: Sequence[ToolResult]) -> str:
@@ -158,7 +172,9 @@ def results_check(wanted: Sequence[ResultMatcher]) -> Check:
         missing = [matcher for matcher in wanted if not any([matcher.fits(result) for result in results])]
         if results and not missing:
             return None
-        return Mismatch("tool_result", "; ".join([matcher.wants() for matcher in missing or wanted]), _results_in_words(results))
+        return Mismatch(
+            "tool_result", "; ".join([matcher.wants() for matcher in missing or wanted]), _results_in_words(results)
+        )
 
     return check
 
@@ -248,14 +264,20 @@ def header_check(name: str, matcher: TextMatcher | None) -> Check:
     return absent
 
 
-def body_check(expression: str, search: Callable[[Mapping[str, Any]], Any], matcher: TextMatcher | None, value: Any) -> Check:
+def body_check(
+    expression: str, search: Callable[[Mapping[str, Any]], Any], matcher: TextMatcher | None, value: Any
+) -> Check:
     """What a JMESPath expression finds in the body, against a text matcher or a JSON value."""
     field = f"body.{expression}"
 
     def check(attempt: Attempt) -> Mismatch | None:
         got = search(attempt.conversation.body)
         if matcher is None:
-            return None if within(value, got) and (value is not None or got is None) else Mismatch(field, repr(value), shown(got))
+            return (
+                None
+                if within(value, got) and (value is not None or got is None)
+                else Mismatch(field, repr(value), shown(got))
+            )
         if isinstance(got, str) and matcher.fits(got):
             return None
         note = _case_note(matcher, got) if isinstance(got, str) else ""

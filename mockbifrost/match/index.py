@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.match.expectation import Key
 
-_TEXTS: Final[dict[str, Callable[[Conversation], "str | None"]]] = {
+_TEXTS: Final[dict[str, Callable[[Conversation], str | None]]] = {
     "user": lambda conversation: conversation.user,
     "task": lambda conversation: conversation.task,
     "system": lambda conversation: conversation.system,
@@ -57,7 +57,9 @@ class Index:
 
 def _automaton(literals: list[str]) -> _Automaton:
     """One pass over a text finds all literals, however many they are."""
-    from ahocorasick_rs import AhoCorasick, Implementation, MatchKind  # noqa: PLC0415
+    from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
-    automaton: _Automaton = AhoCorasick(literals, matchkind=MatchKind.Standard, implementation=Implementation.ContiguousNFA)
+    automaton: _Automaton = AhoCorasick(
+        literals, matchkind=MatchKind.Standard, implementation=Implementation.ContiguousNFA
+    )
     return automaton

@@ -57,7 +57,9 @@ def in_words(attempt: Attempt, misses: Sequence[NearMiss], total: int, template:
     conversation = attempt.conversation
     asked = attempt.request.model or "no model"
     kind = "stream" if attempt.stream else "plain"
-    lines = [f'No stub answers this request (model "{asked}", {kind}, turn {conversation.turn}, {message_in_words(conversation.last)}).']
+    lines = [
+        f'No stub answers this request (model "{asked}", {kind}, turn {conversation.turn}, {message_in_words(conversation.last)}).'
+    ]
     if not total:
         lines.append("  nearest: there are no stubs at all")
     for number, miss in enumerate(misses):

@@ -35,7 +35,13 @@ def contains(text: str, *, ignore_case: bool = False) -> TextMatcher:
     squeezed = _squeezed(text)
     if ignore_case:
         folded = text.casefold()
-        return TextMatcher(wants + ", any case", lambda got: folded in got.casefold(), None, lambda got: squeezed in _squeezed(got), text)
+        return TextMatcher(
+            wants + ", any case",
+            lambda got: folded in got.casefold(),
+            None,
+            lambda got: squeezed in _squeezed(got),
+            text,
+        )
     return TextMatcher(wants, lambda got: text in got, text or None, lambda got: squeezed in _squeezed(got), text)
 
 
@@ -45,7 +51,13 @@ def equals(text: str, *, ignore_case: bool = False) -> TextMatcher:
     squeezed = _squeezed(text)
     if ignore_case:
         folded = text.casefold()
-        return TextMatcher(wants + ", any case", lambda got: folded == got.casefold(), None, lambda got: squeezed == _squeezed(got), text)
+        return TextMatcher(
+            wants + ", any case",
+            lambda got: folded == got.casefold(),
+            None,
+            lambda got: squeezed == _squeezed(got),
+            text,
+        )
     return TextMatcher(wants, lambda got: text == got, text or None, lambda got: squeezed == _squeezed(got), text)
 
 
@@ -53,8 +65,16 @@ def starts_with(text: str, *, ignore_case: bool = False) -> TextMatcher:
     """The text begins so."""
     if ignore_case:
         folded = text.casefold()
-        return TextMatcher(f"starts with {text!r}, any case", lambda got: got.casefold().startswith(folded), example=text)
-    return TextMatcher(f"starts with {text!r}", lambda got: got.startswith(text), text or None, lambda got: _squeezed(got).startswith(_squeezed(text)), text)
+        return TextMatcher(
+            f"starts with {text!r}, any case", lambda got: got.casefold().startswith(folded), example=text
+        )
+    return TextMatcher(
+        f"starts with {text!r}",
+        lambda got: got.startswith(text),
+        text or None,
+        lambda got: _squeezed(got).startswith(_squeezed(text)),
+        text,
+    )
 
 
 def ends_with(text: str, *, ignore_case: bool = False) -> TextMatcher:
@@ -62,7 +82,13 @@ def ends_with(text: str, *, ignore_case: bool = False) -> TextMatcher:
     if ignore_case:
         folded = text.casefold()
         return TextMatcher(f"ends with {text!r}, any case", lambda got: got.casefold().endswith(folded), example=text)
-    return TextMatcher(f"ends with {text!r}", lambda got: got.endswith(text), text or None, lambda got: _squeezed(got).endswith(_squeezed(text)), text)
+    return TextMatcher(
+        f"ends with {text!r}",
+        lambda got: got.endswith(text),
+        text or None,
+        lambda got: _squeezed(got).endswith(_squeezed(text)),
+        text,
+    )
 
 
 def regex(pattern: str, flags: str = "", *, ignore_case: bool = False) -> TextMatcher:
@@ -88,7 +114,9 @@ def negated(inner: TextMatcher) -> TextMatcher:
 def any_of(inner: Sequence[TextMatcher]) -> TextMatcher:
     """Holds where one of them does."""
     fits = [matcher.fits for matcher in inner]
-    return TextMatcher("any of (" + "; ".join([matcher.wants for matcher in inner]) + ")", lambda got: any([fit(got) for fit in fits]))
+    return TextMatcher(
+        "any of (" + "; ".join([matcher.wants for matcher in inner]) + ")", lambda got: any([fit(got) for fit in fits])
+    )
 
 
 def all_of(inner: Sequence[TextMatcher]) -> TextMatcher:
@@ -97,4 +125,6 @@ def all_of(inner: Sequence[TextMatcher]) -> TextMatcher:
         return inner[0]
     fits = [matcher.fits for matcher in inner]
     literal = next((matcher.contains for matcher in inner if matcher.contains), None)
-    return TextMatcher(" and ".join([matcher.wants for matcher in inner]), lambda got: all([fit(got) for fit in fits]), literal)
+    return TextMatcher(
+        " and ".join([matcher.wants for matcher in inner]), lambda got: all([fit(got) for fit in fits]), literal
+    )

@@ -78,7 +78,9 @@ async def play(timeline: Timeline, send: Send, receive: Receive, started: float)
         await leaving.stop()
 
 
-async def _paced(timeline: Timeline, send: Send, leaving: _Leaving, loop: asyncio.AbstractEventLoop, started: float) -> Played:
+async def _paced(
+    timeline: Timeline, send: Send, leaving: _Leaving, loop: asyncio.AbstractEventLoop, started: float
+) -> Played:
     frames = timeline.frames
     position, chunks, begun = 0, 0, False
     while position < len(frames):
@@ -92,7 +94,9 @@ async def _paced(timeline: Timeline, send: Send, leaving: _Leaving, loop: asynci
         while due < len(frames) and frames[due].at_s <= now:  # what is due at once goes out in one write
             chunks += frames[due].content
             due += 1
-        data = frames[position].data if due == position + 1 else b"".join([frame.data for frame in frames[position:due]])
+        data = (
+            frames[position].data if due == position + 1 else b"".join([frame.data for frame in frames[position:due]])
+        )
         position = due
         if not begun:
             begun = True

@@ -28,7 +28,9 @@ def split_text(text: str, how: Cut) -> list[str]:
     return split_words(text) if how == "word" else split_tokens(text)
 
 
-def cut_choices(choices: Sequence[Choice], pace: Pace, fragments: Fragments, units: Iterator[float]) -> tuple[Delta, ...]:
+def cut_choices(
+    choices: Sequence[Choice], pace: Pace, fragments: Fragments, units: Iterator[float]
+) -> tuple[Delta, ...]:
     """The increments of all choices with their times; choices of `n` > 1 come in turns, as they do from a provider."""
     calls_before = 0
     rows: list[list[Delta]] = []
@@ -74,7 +76,9 @@ def _cut_choice(choice: Choice, how: Cut, fragments: Fragments, calls_before: in
     else:
         found.append(Delta({"role": message.role, "content": ""}, choice=index))
     found += _reasoning(message, how, index)
-    found += _with_logprobs([Delta({"content": piece}, choice=index) for piece in split_text(text, how)], choice.logprobs)
+    found += _with_logprobs(
+        [Delta({"content": piece}, choice=index) for piece in split_text(text, how)], choice.logprobs
+    )
     found += [Delta({"refusal": piece}, choice=index) for piece in split_text(message.refusal or "", how)]
     found += _audio(message.audio, how, index)
     if message.annotations is not None:

@@ -12,7 +12,14 @@ from mockbifrost.wire.chunk import CallDelta
 from mockbifrost.wire.completion import ToolCall
 
 Fragments = Literal["openai", "one_chunk", "per_char", "split_escape", "interleaved", "name_repeated"]
-FRAGMENTS: Final[tuple[Fragments, ...]] = ("openai", "one_chunk", "per_char", "split_escape", "interleaved", "name_repeated")
+FRAGMENTS: Final[tuple[Fragments, ...]] = (
+    "openai",
+    "one_chunk",
+    "per_char",
+    "split_escape",
+    "interleaved",
+    "name_repeated",
+)
 
 _ESCAPE: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.")
 

@@ -11,7 +11,9 @@ def refusal_of(request: ChatRequest) -> Failure | None:
     if request.messages is None:
         return _invalid("Missing required parameter: 'messages'.", "messages", "missing_required_parameter")
     if not request.messages:
-        message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead."
+        message = (
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead."
+        )
         return _invalid(message, "messages", "empty_array")
     return None
 

@@ -1,6 +1,6 @@
-"""YAML as plain values that remember where they stood. YAML 1.2's core types; what readers of YAML disagree about is refused.
+"""YAML as plain values that remember where they stood. Core types of YAML 1.2; what its readers disagree on is refused.
 
-Parsed from events, not from nodes: no recursion, a bound on depth, and what aliases repeat is counted before it is followed.
+Made from events, not from nodes: no recursion, a bound on depth, and what aliases repeat is counted first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from yaml.events import (
 from mockbifrost.errors import Finding
 from mockbifrost.vocabulary.node import shortened
 
-Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
 DEEPEST: Final = 100
 """How many lists and mappings may stand inside one another."""
@@ -61,6 +61,9 @@ class Mark(NamedTuple):
     column: int
 
 
+START: Final = Mark(0, 0)
+
+
 class Place(NamedTuple):
     """Where a key stands and where its value does. In a list both are the item."""
 
@@ -70,12 +73,12 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Document:
-    """What a text says, where each part of it stands (by the identity of its mapping or list), and what is wrong with it."""
+    """What a text says, where each part stands (by the identity of its mapping or list), and what is wrong with it."""
 
     source: str
     text: str
     value: Plain = None
-    start: Mark = Mark(0, 0)
+    start: Mark = START
     places: dict[int, dict[str | int, Place]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     complete: bool = False
@@ -155,7 +158,7 @@ class _Frame:
     places: dict[str | int, Place] = field(default_factory=dict)
     size: int = 1
     key: object = _MISSING
-    key_mark: Mark = Mark(0, 0)
+    key_mark: Mark = START
     merges: bool = False
     merged: list[tuple[Plain, Mark]] = field(default_factory=list)
 
@@ -221,7 +224,7 @@ class _Reader:
 
     def _alias(self, event: AliasEvent) -> None:
         mark = _mark(event)
-        known = self._anchors.get(event.anchor)
+        known = self._anchors.get(event.anchor or "")
         if known is None:
             inside = any(frame.anchor == event.anchor for frame in self._stack)
             said = "stands inside what it names" if inside else "names nothing that came before"

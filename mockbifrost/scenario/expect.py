@@ -33,7 +33,7 @@ def expectation_of(when: WhenModel) -> Expectation:
     return Expectation(tuple(checks), key)
 
 
-_TEXTS: Final[dict[str, Callable[[Attempt], "str | None"]]] = {
+_TEXTS: Final[dict[str, Callable[[Attempt], str | None]]] = {
     "user": lambda attempt: attempt.conversation.user,
     "task": lambda attempt: attempt.conversation.task,
     "system": lambda attempt: attempt.conversation.system,
@@ -146,7 +146,7 @@ def _request_checks(when: WhenModel) -> list[Check]:
 
 
 def _body(expression: str, wanted: BodyCheckModel) -> Check:
-    import jmespath  # noqa: PLC0415 - imported by the scenarios that use it
+    import jmespath
 
     matcher = text_matcher(wanted.text) if wanted.text is not None else None
     return compare.body_check(expression, jmespath.compile(expression).search, matcher, wanted.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -17,8 +17,16 @@ from mockbifrost.vocabulary.node import Node, Problem
 Shape = Literal["openai", "string", "html", "empty", "plain_text"]
 ErrorStatus = Annotated[int, Field(ge=400, le=599)]
 
-_PROVIDER_NAMES = tuple(PROVIDER_ERRORS)
-_GATEWAY_NAMES = tuple(GATEWAY_ERRORS)
+_PROVIDER_NAMES: Final = tuple(PROVIDER_ERRORS)
+_GATEWAY_NAMES: Final = tuple(GATEWAY_ERRORS)
+
+
+def _provider_error(value: object) -> str:
+    return one_of(value, _PROVIDER_NAMES, "a provider's error", {"gateway_error": _GATEWAY_NAMES})
+
+
+def _gateway_error(value: object) -> str:
+    return one_of(value, _GATEWAY_NAMES, "a gateway's error", {"error": _PROVIDER_NAMES})
 
 
 class ErrorModel(Node):
@@ -31,9 +39,7 @@ class ErrorModel(Node):
     wanted: ClassVar[str] = "the name of an error, or a mapping such as {status: 503, message: …}"
     nullable: ClassVar[frozenset[str]] = frozenset({"type", "code", "param"})
 
-    name: Annotated[str, BeforeValidator(lambda value: one_of(value, _PROVIDER_NAMES, "provider's error"))] | None = (
-        None
-    )
+    name: Annotated[str, BeforeValidator(_provider_error)] | None = None
     status: ErrorStatus | None = None
     type: str | None = None
     code: str | None = None
@@ -70,7 +76,7 @@ class GatewayErrorModel(Node):
     wanted: ClassVar[str] = "the name of a gateway's error, or a mapping such as {status: 403, message: …}"
     nullable: ClassVar[frozenset[str]] = frozenset({"status", "type", "code", "error_type"})
 
-    name: Annotated[str, BeforeValidator(lambda value: one_of(value, _GATEWAY_NAMES, "gateway's error"))] | None = None
+    name: Annotated[str, BeforeValidator(_gateway_error)] | None = None
     status: ErrorStatus | None = None
     type: str | None = None
     code: str | None = None
@@ -87,5 +93,5 @@ class GatewayErrorModel(Node):
         """An error that says nothing."""
         if "name" not in given and "message" not in given:
             yield Problem(
-                "needs a `name` or a `message`", "write {status: 403, message: …}, or a name such as budget_exceeded"
+                "needs a `name` or a `message`", "write {message: …, status: 403}, or a name such as budget_exceeded"
             )

@@ -29,7 +29,7 @@ class FakeData:
     def seeded(self, draws: Draws) -> Faker:
         """Faker, as if new, for these draws."""
         if self._faker is None:
-            from faker import Faker  # noqa: PLC0415 - 0.1 s of import, paid by those who use it
+            from faker import Faker
 
             self._faker = Faker("en_US")
         self._faker.seed_instance(draws.integer("faker", 0, (1 << 62) - 1))

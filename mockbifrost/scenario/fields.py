@@ -66,7 +66,7 @@ OneOrMoreNames = Annotated[Many[Name], Field(min_length=1), BeforeValidator(_lis
 def check_template(text: str) -> str:
     """The text itself, once it is known to compile if it is a template."""
     if "{{" in text or "{%" in text:
-        from mockbifrost.scenario.templates import Template as Compiled  # noqa: PLC0415 - imported when first used
+        from mockbifrost.scenario.templates import Template as Compiled  # imported when first used
 
         try:
             Compiled(text)
@@ -114,12 +114,12 @@ Base64 = Annotated[str, AfterValidator(_base64)]
 """Base64 that decodes, without the white space it was written with."""
 
 
-def one_of(value: object, known: Sequence[str], what: str) -> str:
-    """The value, when it is one of the known names. Raises a refusal that names the nearest, else all of them."""
-    if isinstance(value, str) and value in known:
+def one_of(value: object, known: Sequence[str], what: str, elsewhere: Mapping[str, Sequence[str]] | None = None) -> str:
+    """The value, when it is one of the known names; else a refusal that says where it is known, or the nearest, or all."""
+    if not isinstance(value, str):
+        raise refusal(f"must be the name of {what}, got {described(value)}")
+    if value in known:
         return value
-    near = did_you_mean(value, known) if isinstance(value, str) else ""
-    shown = (
-        f"unknown {what} {value!r}" if isinstance(value, str) else f"must be the name of {what}, got {described(value)}"
-    )
-    raise refusal(shown, near or f"known are {', '.join(known)}")
+    belongs = [f"`{key}: {value}`" for key, names in (elsewhere or {}).items() if value in names]
+    hint = f"write {belongs[0]}" if belongs else did_you_mean(value, known) or f"known are {', '.join(known)}"
+    raise refusal(f"{value!r} is not the name of {what}", hint)

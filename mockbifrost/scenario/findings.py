@@ -1,8 +1,8 @@
-"""What pydantic found wrong, as findings: the place in the file, the path, a sentence, the nearest thing that is known."""
+"""What pydantic found wrong, as findings: the place in the file, the path, a sentence, the nearest known thing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
@@ -10,16 +10,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mockbifrost.errors import Finding
-from mockbifrost.scenario.document import Document, Mark, Plain, path_text
+from mockbifrost.scenario.document import Document, Mark, path_text
 from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.model import ActiveModel, DefaultsModel, ScenarioModel, StubModel
 from mockbifrost.scenario.pace_model import PaceModel
 from mockbifrost.scenario.raw_model import RawModel
 from mockbifrost.scenario.reply_model import ReplyModel, UsageModel
-from mockbifrost.scenario.text_model import TextMatcherModel
 from mockbifrost.scenario.when_model import WhenModel
 from mockbifrost.vocabulary.later import LATER
-from mockbifrost.vocabulary.node import REFUSED, Node, described, did_you_mean, shortened
+from mockbifrost.vocabulary.node import IN_QUOTES, REFUSED, Node, described, did_you_mean, in_quotes, shortened
 from mockbifrost.vocabulary.settings import GatewaySettings
 
 Loc = tuple[int | str, ...]
@@ -81,7 +80,7 @@ def _located(detail: ErrorDetails, document: Document) -> tuple[list[str | int],
         mark = place.value
         if detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]:
             mark = place.key
-        value = value[part]  # type: ignore[index,call-overload]  # it has a place, so it is there
+        value = value[part]  # type: ignore[index]  # it has a place, so it is there
     return path, mark, document.written(mark)
 
 
@@ -89,7 +88,7 @@ def _said(detail: ErrorDetails, root: type[Node], written: str) -> tuple[str, st
     """The message and the hint."""
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == REFUSED:
-        return context["text"], context["hint"]
+        return context["text"], context["hint"] + (f': "{written or value}"' if context["hint"] == IN_QUOTES else "")
     if kind == "extra_forbidden":
         return _unknown_key(str(detail["loc"][-1]), _node_at(root, detail["loc"][:-1]))
     if kind == "missing":
@@ -110,9 +109,8 @@ def _said(detail: ErrorDetails, root: type[Node], written: str) -> tuple[str, st
 
 def _quotes(kind: str, value: Any, written: str) -> str:
     """Numbers and booleans where text is wanted were meant as text."""
-    if kind != "string_type" or not isinstance(value, bool | int | float):
-        return ""
-    return f'put it in quotes: "{written or value}"'
+    hint = in_quotes(value) if kind == "string_type" else ""
+    return f'{hint}: "{written or value}"' if hint else ""
 
 
 def _unknown_key(key: str, node: type[Node] | None) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -13,12 +15,12 @@ from mockbifrost.scenario.pace_model import PaceModel
 from mockbifrost.scenario.raw_model import RawModel
 from mockbifrost.scenario.reply_model import ReplyModel
 from mockbifrost.scenario.when_model import WhenModel
-from mockbifrost.vocabulary.durations import Duration
-from mockbifrost.vocabulary.later import LATER
-from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal
+from mockbifrost.vocabulary.durations import Duration, parse_duration
+from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal, shortened
 from mockbifrost.vocabulary.settings import GatewaySettings
 
 VERSION: Final = 1
+_SESSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STEP_BEHAVIOURS: Final = ("reply", "error", "gateway_error", "echo", "raw")
 BEHAVIOURS: Final = (*STEP_BEHAVIOURS, "sequence")
 
@@ -47,8 +49,16 @@ def _behaviour_problems(node: type[Node], given: Mapping[str, object], known: tu
         yield Problem("does nothing", f"give it one of {', '.join(known)}")
 
 
+def _seconds(value: object) -> float | None:
+    """The duration, or None where there is none or it is refused elsewhere."""
+    try:
+        return parse_duration(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        return None
+
+
 class ActiveModel(Node):
-    """When a stub is active; all that is given must hold. `first`, `after` and `every` count uses, the durations are session time."""
+    """When a stub is active: all must hold. `first`, `after`, `every` count attempts, durations are the session's time."""
 
     place: ClassVar[str] = "active"
 
@@ -63,11 +73,21 @@ class ActiveModel(Node):
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
-        """An empty mapping; a period without a window."""
+        """An empty mapping; a period without a window; a window or a row of uses that never comes."""
         if not given:
             yield Problem("says nothing", f"give it one of {', '.join(cls.known_keys())}")
         if "period" in given and "from" not in given and "until" not in given:
             yield Problem("`period` repeats a window", "give it `from`, `until` or both", ("period",))
+        first, after = given.get("first"), given.get("after")
+        if isinstance(first, int) and isinstance(after, int) and first <= after:
+            yield Problem(
+                f"never active: after the first {after}, and only the first {first}", "raise `first`", ("first",)
+            )
+        start, until, period = [_seconds(given.get(key)) for key in ("from", "until", "period")]
+        if start is not None and until is not None and until <= start:
+            yield Problem("never active: `until` is not after `from`", "raise `until`", ("until",))
+        if period is not None and period <= max(start or 0.0, until or 0.0) and period < (until or math.inf):
+            yield Problem("`period` ends before its window does", "raise `period`", ("period",))
 
 
 class StepModel(Node):
@@ -154,6 +174,13 @@ def _version(value: object) -> object:
     raise refusal(f"this release reads version {VERSION} of the language, got {described(value)}")
 
 
+def _session(value: object) -> object:
+    if isinstance(value, str) and not _SESSION.fullmatch(value):
+        text = f"the session {shortened(value)!r} can't stand in an address"
+        raise refusal(text, "use letters, digits, dots, dashes and underscores, 64 at most")
+    return value
+
+
 class ScenarioModel(Node):
     """One file."""
 
@@ -164,7 +191,7 @@ class ScenarioModel(Node):
     name: Name | None = None
     description: str | None = None
     seed: int | None = None
-    session: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    session: Annotated[str, BeforeValidator(_session)] | None = None
     gateway: GatewaySettings | None = None
     defaults: DefaultsModel = Field(default_factory=DefaultsModel)
     stubs: Many[StubModel] = ()

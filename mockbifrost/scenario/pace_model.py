@@ -32,7 +32,7 @@ class PaceModel(Node):
     place: ClassVar[str] = "pace"
     wanted: ClassVar[str] = f"a name ({', '.join(_NAMES)}) or a mapping such as {{ttft: 200ms, tokens_per_second: 60}}"
 
-    name: Annotated[str, BeforeValidator(lambda value: one_of(value, _NAMES, "pace"))] | None = None
+    name: Annotated[str, BeforeValidator(lambda value: one_of(value, _NAMES, "a pace"))] | None = None
     ttft: Duration | None = None
     tokens_per_second: Annotated[float, Field(gt=0)] | None = None
     jitter: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -12,7 +12,6 @@ from mockbifrost.scenario.fields import (
     Count,
     HeaderName,
     HeaderTemplate,
-    Json,
     JsonMapping,
     Name,
     Template,
@@ -20,7 +19,7 @@ from mockbifrost.scenario.fields import (
 )
 from mockbifrost.scenario.when_model import same_header_twice
 from mockbifrost.vocabulary.durations import Duration
-from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal
+from mockbifrost.vocabulary.node import Many, Node, Problem, described, in_quotes, refusal
 
 Fragments = Literal["openai", "one_chunk", "per_char", "split_escape", "interleaved", "name_repeated"]
 Content = str | tuple[JsonMapping, ...]
@@ -50,7 +49,7 @@ def _content(value: object) -> Content | None:
     if isinstance(value, str):
         return check_template(value)
     if not isinstance(value, list | tuple):
-        raise refusal(f"must be text, a list of content parts or null, got {described(value)}", _quotes(value))
+        raise refusal(f"must be text, a list of content parts or null, got {described(value)}", in_quotes(value))
     return tuple([_part(part, index) for index, part in enumerate(value)])
 
 
@@ -62,10 +61,6 @@ def _part(part: object, index: int) -> JsonMapping:
     if isinstance(part.get("text"), str):
         check_template(part["text"])
     return part
-
-
-def _quotes(value: object) -> str:
-    return f'put it in quotes: "{value}"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def _faker(value: object) -> JsonMapping:
@@ -147,7 +142,7 @@ class CompletionDetailsModel(Node):
 
 
 class UsageModel(Node):
-    """What the provider counted. Only what was written is sent (`model_dump(exclude_unset=True)`), and a missing total filled in."""
+    """What the provider counted: only what was written (`model_dump(exclude_unset=True)`), and a missing total filled in."""
 
     place: ClassVar[str] = "usage"
 

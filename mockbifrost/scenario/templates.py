@@ -33,7 +33,7 @@ class Template:
     """A compiled template."""
 
     def __init__(self, text: str) -> None:
-        from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - imported when first used
+        from jinja2 import TemplateSyntaxError
 
         self.text = text
         try:
@@ -43,7 +43,7 @@ class Template:
 
     def render(self, context: Mapping[str, Any]) -> str:
         """The text. Raises TemplateFailed where a name is undefined or the template does what it must not."""
-        from jinja2.exceptions import SecurityError, UndefinedError  # noqa: PLC0415
+        from jinja2.exceptions import SecurityError, UndefinedError
 
         try:
             found = self._template.render(context)
@@ -64,7 +64,7 @@ class Template:
 
 def unknown_names(text: str) -> tuple[str, ...]:
     """Names that a template uses and nothing defines. Raises TemplateFailed where it can't be read."""
-    from jinja2 import TemplateSyntaxError, meta  # noqa: PLC0415
+    from jinja2 import TemplateSyntaxError, meta
 
     try:
         used = meta.find_undeclared_variables(_environment().parse(text))
@@ -91,9 +91,9 @@ _ENVIRONMENTS: dict[str, SandboxedEnvironment] = {}
 def _environment() -> SandboxedEnvironment:
     """The one environment: it holds settings, no state."""
     if "default" not in _ENVIRONMENTS:
-        from jinja2 import StrictUndefined  # noqa: PLC0415
-        from jinja2.exceptions import SecurityError  # noqa: PLC0415
-        from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+        from jinja2 import StrictUndefined
+        from jinja2.exceptions import SecurityError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         class Bounded(ImmutableSandboxedEnvironment):
             """No template can fill the memory by repeating a text or raising a number."""

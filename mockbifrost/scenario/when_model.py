@@ -87,7 +87,7 @@ class MessageModel(Node):
 
 
 class BodyCheckModel(Node):
-    """What an expression finds in the body: a text that fits, or a value that equals. `value` counts only where `text` is None."""
+    """What an expression finds in the body: a text that fits (`text`), or where that is None a `value` that equals."""
 
     place: ClassVar[str] = "body"
     nullable: ClassVar[frozenset[str]] = frozenset({"value"})
@@ -97,7 +97,7 @@ class BodyCheckModel(Node):
 
     @classmethod
     def spelled_out(cls, value: object) -> object:
-        """A text, or a mapping with a key of a text matcher's (or nearly one), is a matcher; anything else is a value."""
+        """A text, or a mapping with a key like those of a text matcher, is a matcher; anything else is a value."""
         nearly = isinstance(value, Mapping) and any(did_you_mean(key, _MATCHER_KEYS, 0.8) for key in value)
         return {"text": value} if isinstance(value, str) or nearly else {"value": value}
 

@@ -17,9 +17,12 @@ from mockbifrost.wire.headers import cors, origin_allowed
 
 PREFIXES: Final = ("/pydanticai", "/openai", "/langchain", "/litellm")
 CHAT_PATHS: Final = frozenset(
-    [prefix + version + "/chat/completions" for prefix in PREFIXES for version in ("/v1", "")] + ["/v1/chat/completions"]
+    [prefix + version + "/chat/completions" for prefix in PREFIXES for version in ("/v1", "")]
+    + ["/v1/chat/completions"]
 )
-MODELS_PATHS: Final = frozenset([prefix + version + "/models" for prefix in PREFIXES for version in ("/v1", "")] + ["/v1/models"])
+MODELS_PATHS: Final = frozenset(
+    [prefix + version + "/models" for prefix in PREFIXES for version in ("/v1", "")] + ["/v1/models"]
+)
 CONTROL: Final = "/__mockbifrost"
 BASE: Final = "/pydanticai/v1"
 
@@ -110,7 +113,10 @@ def hint_for(method: str, whole: str, path: str) -> str:
             " In pydantic-ai use the model name 'openai-chat:…' or OpenAIChatModel; in the AI SDK use openai.chat('…');"
             " with an OpenAI SDK call client.chat.completions.create(…).",
         ),
-        (lambda text: "/v1/v1" in text, f" The path has /v1 twice: the base URL of a client ends with {BASE}, and it adds no second /v1."),
+        (
+            lambda text: "/v1/v1" in text,
+            f" The path has /v1 twice: the base URL of a client ends with {BASE}, and it adds no second /v1.",
+        ),
         (
             lambda text: text.rstrip("/") == "/chat/completions",
             f" The base URL lacks its path: set it to http://HOST:PORT{BASE}.",
@@ -120,4 +126,7 @@ def hint_for(method: str, whole: str, path: str) -> str:
     for fits, hint in table:
         if fits(path):
             return said + hint
-    return said + f" The endpoint is POST {BASE}/chat/completions; also here: GET {BASE}/models, GET /health, {CONTROL}/ready."
+    return (
+        said
+        + f" The endpoint is POST {BASE}/chat/completions; also here: GET {BASE}/models, GET /health, {CONTROL}/ready."
+    )

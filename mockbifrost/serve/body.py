@@ -60,7 +60,11 @@ def _decompressed(body: bytes, encoding: str, most: int) -> bytes:
         return body
     bits = _WINDOW_BITS.get(encoding)
     if bits is None:
-        raise BodyRefused(400, "encoding", f"invalid compressed request body: {encoding!r} is not supported here; gzip and deflate are")
+        raise BodyRefused(
+            400,
+            "encoding",
+            f"invalid compressed request body: {encoding!r} is not supported here; gzip and deflate are",
+        )
     decompressor = zlib.decompressobj(bits)
     try:
         found = decompressor.decompress(body, most + 1)

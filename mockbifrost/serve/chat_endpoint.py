@@ -32,7 +32,9 @@ class ChatEndpoint:
             received = Received(scope["method"], scope["path"], headers, body)
             exchange = session.ask(received)
         except BodyRefused as error:
-            exchange = session.broken(Received(scope["method"], scope["path"], headers, b""), error.kind, error.message, error.status)
+            exchange = session.broken(
+                Received(scope["method"], scope["path"], headers, b""), error.kind, error.message, error.status
+            )
             exchange.outcome.headers.append((b"connection", b"close"))
         except ClientGone:
             return
@@ -68,5 +70,3 @@ class ChatEndpoint:
         if timeline.sized:
             length = len(timeline.body) if not timeline.frames else sum([len(frame.data) for frame in timeline.frames])
             headers.append((b"content-length", b"%d" % length))
-
-

@@ -74,13 +74,19 @@ class Control:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         if hmac.compare_digest(given, b"Bearer " + settings.control_token.encode()):
             return None
-        return 401, "unauthorized", "The control API wants `Authorization: Bearer $MOCKBIFROST_CONTROL_TOKEN` on this address."
+        return (
+            401,
+            "unauthorized",
+            "The control API wants `Authorization: Bearer $MOCKBIFROST_CONTROL_TOKEN` on this address.",
+        )
 
     async def _unknown(self, scope: Message, receive: Receive, send: Send) -> None:
         text = f"The control API has no {scope['path']}; it has ready, version, sessions, and of a session journal, reset, clock, gates."
         await send_reply(send, refusal(404, "unknown_path", text))
 
-    def _of(self, handler: Callable[[Request, Session], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    def _of(
+        self, handler: Callable[[Request, Session], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
         """A handler for one session."""
 
         async def handle(request: Request) -> Response:

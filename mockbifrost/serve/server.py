@@ -67,7 +67,9 @@ class Server:
             clock=settings.clock,
             most=settings.most_sessions,
         )
-        chat = ChatEndpoint(speed=settings.speed, mock_headers=settings.mock_headers, most_body_bytes=settings.most_body_bytes)
+        chat = ChatEndpoint(
+            speed=settings.speed, mock_headers=settings.mock_headers, most_body_bytes=settings.most_body_bytes
+        )
         self.app = Application(self.sessions, chat, Control(self.sessions, settings))
         self._listener: Listener | None = None
 
@@ -75,7 +77,7 @@ class Server:
     def origin(self) -> str:
         """`http://host:port`, as a client on this machine reaches it."""
         host = self.settings.host
-        shown = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host  # noqa: S104 - a comparison
+        shown = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host
         return f"http://[{shown}]:{self.port}" if ":" in shown else f"http://{shown}:{self.port}"
 
     @property
@@ -85,7 +87,7 @@ class Server:
 
     def run(self, ready: Callable[[asyncio.AbstractEventLoop], None]) -> None:
         """Serve until stopped: by a signal in the main thread, by `stop` elsewhere. `ready` is called when requests are accepted."""
-        from mockbifrost.serve.listening import Listener  # noqa: PLC0415 - uvicorn, not wanted before something is served
+        from mockbifrost.serve.listening import Listener
 
         self._listener = Listener(self.app, ready)
         self._listener.run_on(self.socket)

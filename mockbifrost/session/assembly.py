@@ -24,7 +24,9 @@ class Assembly:
     named: Mapping[str, Blueprint]
 
 
-def assemble(scenarios: Sequence[LoadedScenario], *, version: ProfileName | None = None, keep_seeds: bool = True) -> Assembly:
+def assemble(
+    scenarios: Sequence[LoadedScenario], *, version: ProfileName | None = None, keep_seeds: bool = True
+) -> Assembly:
     """Compile all files. `version` beats theirs; `keep_seeds` False: the server's seed beats theirs.
 
     Raises ScenarioError where two files of one session contradict each other.

@@ -80,10 +80,15 @@ class Sessions:
             return made if isinstance(made, Session) else None
         return self._sessions.get(id)
 
-    def create(self, id: str, *, seed: int | None = None, clock: ClockMode | None = None, gateway: Gateway | None = None) -> Session | Refused:
+    def create(
+        self, id: str, *, seed: int | None = None, clock: ClockMode | None = None, gateway: Gateway | None = None
+    ) -> Session | Refused:
         """A new session. Refused where there are too many, or the id is no name."""
         if not id or len(id) > LONGEST_ID or not id.isprintable() or "/" in id:
-            return Refused("bad_session", f"{id[:50]!r} is no name of a session: 1 to {LONGEST_ID} printable characters without `/` are")
+            return Refused(
+                "bad_session",
+                f"{id[:50]!r} is no name of a session: 1 to {LONGEST_ID} printable characters without `/` are",
+            )
         if len(self._sessions) >= self._most:
             return Refused(
                 "too_many_sessions",

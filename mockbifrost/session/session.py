@@ -76,7 +76,16 @@ class Counters:
 class Session:
     """Stubs, counters, clock and journal of one test. Not thread-safe: all calls happen on the server's event loop."""
 
-    def __init__(self, id: str, stubs: Stubs, gateway: Gateway, *, seed: int = 0, clock: Clock | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        id: str,
+        stubs: Stubs,
+        gateway: Gateway,
+        *,
+        seed: int = 0,
+        clock: Clock | None = None,
+        journal: Journal | None = None,
+    ) -> None:
         self.id = id
         self.stubs = stubs
         self.gateway = gateway
@@ -106,7 +115,9 @@ class Session:
         asked = Asked(request, body, headers, moment, self.seed, print_)
         tally = Tally(self.counters.counts, call.spent, self.gates)
         misses: list[NearMiss] = []
-        outcome = decide(asked, self.gateway, self.stubs, tally, lambda attempt: self._explained(attempt, tally, misses))
+        outcome = decide(
+            asked, self.gateway, self.stubs, tally, lambda attempt: self._explained(attempt, tally, misses)
+        )
         if tally.added:
             self.counters.apply(tally.added)
         if tally.spent:

@@ -26,7 +26,9 @@ def verify(session: Session, own: Collection[str] = ()) -> Verdict:
     """Judge a session. `own` are the ids of stubs that a test added itself: each must have been used, unless `required` is False on it."""
     problems = [_unanswered(entry) for entry in session.journal if entry.error is not None]
     if session.journal.dropped:
-        problems.append(f"{session.journal.dropped} requests fell out of the journal and can't be judged: raise its bounds")
+        problems.append(
+            f"{session.journal.dropped} requests fell out of the journal and can't be judged: raise its bounds"
+        )
     idle: list[str] = []
     uses = session.uses()
     for stub in session.stubs:

@@ -1,4 +1,4 @@
-"""Durations as people write them: `350ms`, `1m30s`, `1M` (a month). Source: scenario-language.md, gateway-behaviour.md 4.3."""
+"""Durations as people write them: `350ms`, `1m30s`, `1M`. Source: scenario-language.md, gateway-behaviour.md 4.3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of providers by name, in the words of OpenAI where it has them. Source: scenario-language.md, "Error names"."""
+"""Errors of providers by name, in the words of OpenAI where it has them. Source: scenario-language.md."""
 
 from __future__ import annotations
 

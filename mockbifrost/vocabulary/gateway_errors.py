@@ -1,9 +1,9 @@
 """Errors of the gateway itself by name and profile. Source: wire.md 0.1, 5 and 6; gateway-behaviour.md 4.2.
 
-Placeholders in messages and causes, filled by `str.format_map`: `{provider}`, `{model}`, `{virtual_key}` (its name), `{headers}` (those
-missing, `a, b`), `{request_type}`, `{holder}` (whose limit it is), `{tokens_used}`, `{tokens_limit}`, `{tokens_resets}`, `{requests_used}`,
-`{requests_limit}`, `{requests_resets}`, `{spent}`, `{budget}` (dollars, four decimals), `{cause}` (the text of Go's error). `FILL_INS` has a
-value for each, for an error that is scripted and not computed.
+Placeholders in messages and causes, filled by `str.format_map`: `{provider}`, `{model}`, `{virtual_key}` (its name),
+`{headers}` (those missing, `a, b`), `{request_type}`, `{holder}` (whose limit it is), `{tokens_used}`, `{tokens_limit}`,
+`{tokens_resets}`, `{requests_used}`, `{requests_limit}`, `{requests_resets}`, `{spent}`, `{budget}` (dollars, four
+decimals), `{cause}` (the text of Go's error). `FILL_INS` has a value for each, for an error that is scripted.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Scope = Literal["request", "target"]
 
 @dataclass(frozen=True, slots=True)
 class GatewayError:
-    """One refusal. `status` None: the body has no `status_code`, and HTTP has the profile's status for local errors.
+    """One refusal. `status` None: no `status_code` in the body, and HTTP has the profile's status for local errors.
 
-    `type` stands at the top of the envelope, `error_type` in `error.type`, `cause` in `error.error`, `classification` in
-    `extra_fields.error_type`. `scope` says whether it ends the request or fails one target, so that fallbacks follow.
+    `type` stands at the top of the envelope, `error_type` in `error.type`, `cause` in `error.error`,
+    `classification` in `extra_fields.error_type`. `scope`: it ends the request, or fails a target and fallbacks follow.
     """
 
     name: str
@@ -283,5 +283,5 @@ FILL_INS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def gateway_error(name: str, profile: str) -> GatewayError:
-    """The error as this profile words it. `documented` says what 2.2 says, without the classification. Raises KeyError."""
+    """The error as this profile words it; `documented` says what 2.2 says, unclassified. Raises KeyError."""
     return _BY_PROFILE[profile][name]

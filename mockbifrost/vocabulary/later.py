@@ -8,18 +8,18 @@ from typing import Final
 
 _BEHAVIOURS: Final = {
     "auto": "`auto` (an answer made from the request) is not in this version yet; use `reply` or `echo`",
-    "replay": "`replay` (an interaction of a cassette) is not in this version yet; use `reply`, or `raw` for exact bytes",
+    "replay": "`replay` (an interaction of a cassette) is not in this version yet; use `reply` or `raw`",
     "forward": "`forward` (asking a real upstream) is not in this version yet; use `reply` or `echo`",
     "upstream": "`upstream` (faults of the provider's connection) is not in this version yet; use `error` or `raw`",
     "wire": "`wire` (faults of the client's connection) is not in this version yet; use `raw` to send broken bytes",
-    "cache": "`cache` (the scripted outcome of the gateway's cache) is not in this version yet; remove it, and every request is a miss",
+    "cache": "`cache` (the outcome of the gateway's cache) is not in this version yet; remove it: nothing is cached",
 }
 
 _SETTINGS: Final = {
     "fallbacks": "`fallbacks` (configured ones) are not in this version yet; send `fallbacks` in the request",
     "cache": "`cache` (the simulated semantic cache) is not in this version yet; remove it",
-    "require_virtual_key": "`require_virtual_key` is not in this version yet; use `gateway_error: virtual_key_required`",
-    "required_headers": "`required_headers` is not in this version yet; use `gateway_error: missing_required_headers`",
+    "require_virtual_key": "`require_virtual_key` is not in this version yet; use `gateway_error` in a stub",
+    "required_headers": "`required_headers` are not in this version yet; use `gateway_error` in a stub",
     "virtual_keys": "`virtual_keys` (and their limits) are not in this version yet; any sk-bf-… is accepted",
     "pricing": "`pricing` is not in this version yet; no cost is reported",
     "cost": "`cost` is not in this version yet; no cost is reported",

@@ -1,4 +1,4 @@
-"""What all models of the language share: shorthands are spelled out first, and what is refused is said in a sentence."""
+"""What all models of the language share: shorthands are spelled out, and what is refused is said in a sentence."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ Many = Annotated[tuple[T, ...], Field(strict=False)]
 REFUSED: Final = "mockbifrost"
 """The type of pydantic's errors whose text is ours, in `ctx["text"]` and `ctx["hint"]`."""
 
+IN_QUOTES: Final = "put it in quotes"
+"""The hint for a number or boolean that was meant as text; what stands in the file is added to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that no single field can know: what is wrong, what to do, and the key below the node that it is about."""
+    """Something that no single field can know: what is wrong, what to do, and the path below the node to what it is about."""
 
     text: str
     hint: str = ""
@@ -49,6 +52,11 @@ def described(value: object) -> str:
     if isinstance(value, str):
         return f"the text {shortened(value)!r}"
     return "a mapping" if isinstance(value, Mapping) else "a list" if isinstance(value, list | tuple) else repr(value)
+
+
+def in_quotes(value: object) -> str:
+    """The hint for a number or boolean where text may stand; nothing for anything else."""
+    return IN_QUOTES if isinstance(value, bool | int | float) else ""
 
 
 def shortened(text: str, limit: int = 60) -> str:
@@ -87,7 +95,8 @@ class Node(BaseModel):
             return value
         given = cls.spelled_out(value)
         if not isinstance(given, Mapping):
-            raise refusal(f"must be {cls.wanted}, got {described(given)}")
+            takes_text = isinstance(cls.spelled_out("text"), Mapping)
+            raise refusal(f"must be {cls.wanted}, got {described(given)}", in_quotes(given) if takes_text else "")
         nulls = [
             key for key, item in given.items() if item is None and key in cls.known_keys() and key not in cls.nullable
         ]

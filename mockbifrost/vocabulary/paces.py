@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 @dataclass(frozen=True, slots=True)
 class NamedPace:
-    """Seconds to the first content, tokens per second after it (None: at once), how far each wait may vary, how text is cut."""
+    """Seconds to the first content, tokens per second after it (None: at once), how far waits vary, how text is cut."""
 
     name: str
     ttft_s: float

@@ -7,11 +7,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from mockbifrost.vocabulary.node import Many, Node
+from mockbifrost.vocabulary.node import Many, Node, refusal
 
 
 def _as_text(value: object) -> object:
     return str(value) if isinstance(value, float) else value
+
+
+def _provider_name(name: object) -> object:
+    if not isinstance(name, str) or not name or "/" in name or name != "".join(name.split()):
+        raise refusal(f"{name!r} can't be the name of a provider", "names have neither white space nor a slash")
+    return name
 
 
 class ProviderSettings(Node):
@@ -24,9 +30,9 @@ class ProviderSettings(Node):
 
 
 class GatewaySettings(Node):
-    """Whose bytes to send, and which providers there are; `providers` None: every known one. `model_fields_set` tells what was written."""
+    """Whose bytes to send, and which providers there are (None: every known one)."""
 
     place: ClassVar[str] = "gateway"
 
     version: Annotated[Literal["documented", "1.6", "2.2"], BeforeValidator(_as_text)] = "documented"
-    providers: Mapping[Annotated[str, Field(pattern=r"^[^/\s]+$")], ProviderSettings] | None = None
+    providers: Mapping[Annotated[str, BeforeValidator(_provider_name)], ProviderSettings] | None = None

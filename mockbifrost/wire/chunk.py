@@ -54,8 +54,10 @@ ORDER = ("role", "content", "refusal", "audio", "reasoning", "reasoning_details"
 def forwarded(profile: Profile, delta: Delta) -> bool:
     """Whether the gateway passes this increment on. Ends never are: their reason goes into the chunk that it makes itself."""
     if delta.is_content:
-        return profile.refusal_deltas or bool(delta.calls) or any(
-            value for key, value in delta.fields.items() if key not in ("role", "refusal", "annotations")
+        return (
+            profile.refusal_deltas
+            or bool(delta.calls)
+            or any(value for key, value in delta.fields.items() if key not in ("role", "refusal", "annotations"))
         )
     return profile.role_only_chunk and "role" in delta.fields
 

@@ -68,6 +68,8 @@ def error_json(
     return encode(outer)[:-1] + b',"error":' + encoded + b',"extra_fields":' + encode(extra) + b"}"
 
 
-def error_mold(profile: Profile, error: WireError, *, route: Route | None = None, latency_ms: int | None = None) -> Mold:
+def error_mold(
+    profile: Profile, error: WireError, *, route: Route | None = None, latency_ms: int | None = None
+) -> Mold:
     """The body as a mold without holes, as answers are."""
     return Mold((error_json(profile, error, route=route, latency_ms=latency_ms),), ())

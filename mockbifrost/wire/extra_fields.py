@@ -73,7 +73,9 @@ def answer_fields(
     return fields
 
 
-def error_fields(profile: Profile, route: Route | None, *, latency_ms: int | None, error_type: str | None) -> JsonObject:
+def error_fields(
+    profile: Profile, route: Route | None, *, latency_ms: int | None, error_type: str | None
+) -> JsonObject:
     """The fields of an error. An error from before the request was understood has next to none."""
     fields: JsonObject = {}
     if profile.name == "2.2":

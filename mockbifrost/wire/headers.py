@@ -13,9 +13,7 @@ RawHeaders: TypeAlias = "list[tuple[bytes, bytes]]"
 JSON_TYPE: Final = b"application/json"
 EVENT_STREAM: Final = b"text/event-stream"
 METHODS: Final = b"GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD"
-REQUEST_HEADERS: Final = (
-    b"Content-Type, Authorization, X-Requested-With, X-Stainless-Timeout, X-Api-Key, X-OpenAI-Agents-SDK, X-Operation-ID"
-)
+REQUEST_HEADERS: Final = b"Content-Type, Authorization, X-Requested-With, X-Stainless-Timeout, X-Api-Key, X-OpenAI-Agents-SDK, X-Operation-ID"
 SECURITY: Final = (
     (b"x-frame-options", b"DENY"),
     (b"x-content-type-options", b"nosniff"),
@@ -36,7 +34,13 @@ HOP_BY_HOP: Final = frozenset(
     }
 )  # fmt: skip
 """Headers of a provider that the gateway does not hand on."""
-_LOCAL_ORIGINS: Final = ("http://localhost", "https://localhost", "http://127.0.0.1", "https://127.0.0.1", "http://[::1]")
+_LOCAL_ORIGINS: Final = (
+    "http://localhost",
+    "https://localhost",
+    "http://127.0.0.1",
+    "https://127.0.0.1",
+    "http://[::1]",
+)
 
 
 def origin_allowed(origin: str) -> bool:
@@ -102,7 +106,11 @@ def id_headers(request_id: str, trace_id: str) -> RawHeaders:
 
 def provider_headers(headers: Mapping[str, str]) -> RawHeaders:
     """A provider's headers as the gateway hands them on: all but the connection's own."""
-    return [(name.lower().encode("latin-1", "replace"), header_value(value)) for name, value in headers.items() if name.lower() not in HOP_BY_HOP]
+    return [
+        (name.lower().encode("latin-1", "replace"), header_value(value))
+        for name, value in headers.items()
+        if name.lower() not in HOP_BY_HOP
+    ]
 
 
 def header_value(text: str) -> bytes:
@@ -111,7 +119,9 @@ def header_value(text: str) -> bytes:
     try:
         return clean.encode("latin-1")
     except UnicodeEncodeError:
-        return "".join([char if ord(char) < 128 else "".join(f"%{byte:02X}" for byte in char.encode()) for char in clean]).encode("ascii")
+        return "".join(
+            [char if ord(char) < 128 else "".join(f"%{byte:02X}" for byte in char.encode()) for char in clean]
+        ).encode("ascii")
 
 
 def decoded(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
