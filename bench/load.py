@@ -1,7 +1,7 @@
 """The load client: raw HTTP/1.1 over plain sockets, in a process of its own so that its CPU is not the server's.
 
-`python -m bench.load` reads a `Job` as JSON from stdin and writes what it measured as JSON to stdout: a `ClosedLoop` for
-each server, or one `PacedRun`. Requests are bytes made before the start; every answer is checked against the expected text.
+`python -m bench.load` reads a `Job` as JSON from stdin and writes what it measured as JSON to stdout: a `ClosedLoop`
+for each server, or one `PacedRun`. Requests are bytes made before; every answer is checked against the expected text.
 """
 
 import gc

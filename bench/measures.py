@@ -150,15 +150,19 @@ def plain(bounds: Bounds) -> Iterator[Row]:
                 closed_loops(job("plain", (our, other), scenarios.prompt("first"), bounds, connections), sides)
             group = f"plain, 10 stubs, {connections} connection{'s' * (connections > 1)}"
             yield from loop_rows(group, "request", *sides, 2.0, rate)
+        memory = [(mb,) if (mb := rss_mb(server.pid)) is not None else () for server in (our, other)]
+        yield Row("plain, after all of these", "memory", "MB", *memory)
 
 
 def stubs(bounds: Bounds) -> Iterator[Row]:
     """10,000 stubs against 10, mockbifrost against itself, for a short and a 22 KB prompt, whichever stub matches."""
     with ExitStack() as stack:
         begun = time.perf_counter()
-        many = stack.enter_context(servers.ours(scenarios.write_scenario(bounds.folder, "many", MANY_STUBS)))
-        say(f"  {MANY_STUBS:,} stubs are served after {time.perf_counter() - begun:.1f} s")
         few = stack.enter_context(servers.ours(scenarios.write_scenario(bounds.folder, "few", 10)))
+        few_started = time.perf_counter()
+        many = stack.enter_context(servers.ours(scenarios.write_scenario(bounds.folder, "many", MANY_STUBS)))
+        waits_s = time.perf_counter() - few_started, few_started - begun
+        yield Row(f"{MANY_STUBS:,} stubs", "from the start until it listens", "s", *[(s,) for s in waits_s], "10 stubs")
         for size, words in (("short prompt", scenarios.prompt), ("22 KB prompt", scenarios.long_prompt)):
             sides = Figures(), Figures()
             for _ in range(bounds.repeat):
@@ -284,9 +288,10 @@ def cold_start(command: Sequence[str], port: int, answer: Path, figures: Figures
             figures.add("rss", rss_mb(child.pid))
 
 
-FIXTURE_ROWS: tuple[tuple[str, str, float], ...] = (
+FIXTURE_ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("import", "`import mockbifrost`", 100),
-    ("start", "`MockBifrost()` after the import, until it listens", 50),
+    ("name", "`from mockbifrost import MockBifrost` after that", None),
+    ("start", "`MockBifrost()` after the imports, until it listens", 50),
     ("session", "a new session", 1),
     ("plugin", "added to a test run that does not use the plugin", 10),
 )
@@ -301,7 +306,8 @@ def fixture(bounds: Bounds) -> Iterator[Row]:
                 figures.add(name, value if number else None)
     say("  fixture: done")
     for name, what, bound in FIXTURE_ROWS:
-        yield Row("in a fixture", what, "ms", figures.of(name), target=Target("figure", bound))
+        target = None if bound is None else Target("figure", bound)
+        yield Row("in a fixture", what, "ms", figures.of(name), target=target)
 
 
 def probed(probe: str) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,8 +45,8 @@ class Clock:
         return EPOCH_S + int(self.advanced_s)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward. Raises ValueError for a negative number: time does not run back."""
-        if seconds < 0:
+        """Move the clock forward. Raises ValueError for what is no length of time: a negative number, infinity."""
+        if not 0 <= seconds < math.inf:
             raise ValueError(f"a clock can't be advanced by {seconds} s: only forward")
         self.advanced_s += seconds
 

@@ -7,9 +7,10 @@ never on `random`'s helpers, whose results differ between Python versions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, TypeVar
+
+from mockbifrost.values import value
 
 T = TypeVar("T")
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -23,7 +24,7 @@ def digest(*parts: object, size: int = 16) -> bytes:
     ).digest()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Draws:
     """All that may be drawn for one attempt. The same key and purpose give the same value, in every process and version."""
 

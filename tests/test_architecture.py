@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "mockbifrost"
 
 # From the ground up. A room may import from the floors below it, never from its own floor or above.
 FLOORS = (
-    {"errors"},
+    {"errors", "values"},
     {"clock", "seeds"},
     {"wire"},
     {"vocabulary"},

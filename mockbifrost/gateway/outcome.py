@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mockbifrost.provider.answer import StubRef
+from mockbifrost.values import value
 from mockbifrost.wire.headers import RawHeaders
 from mockbifrost.wire.mold import Mold
 
 Ended = Literal["answer", "error", "refusal", "raw", "miss"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Trace:
     """One attempt as the journal shows it: where it went, when in scripted time, and how it ended."""
 
@@ -40,6 +41,8 @@ class Cast:
 
     size: int = 0
     """Bytes of all literals: what the journal counts."""
+    head: tuple[tuple[bytes, bytes], ...] = ()
+    """The headers that go with it, but for ids and those of the provider."""
 
     @property
     def immediate(self) -> bool:
@@ -47,7 +50,7 @@ class Cast:
         return not self.times_s[-1]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """One response: status, headers, the cast with the values for its holes, and how it came about.
 

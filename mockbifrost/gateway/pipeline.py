@@ -8,7 +8,7 @@ from typing import Any
 
 from mockbifrost.gateway.outcome import Ended, Outcome, Trace
 from mockbifrost.gateway.render import answer_cast, failure_error, one_frame, raw_cast, values_of
-from mockbifrost.gateway.targets import Target, default_key, parse_fallbacks, parse_model, virtual_key
+from mockbifrost.gateway.targets import Target, default_key, parse_fallbacks, parse_model
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Answer, Broken, Failure, RawAnswer, Refusal, StubRef
@@ -16,11 +16,12 @@ from mockbifrost.provider.protocol import Provider, Reached
 from mockbifrost.provider.tally import Tally
 from mockbifrost.provider.validate import refusal_of
 from mockbifrost.seeds import Draws
+from mockbifrost.values import value
 from mockbifrost.vocabulary.gateway_errors import FILL_INS, gateway_error
 from mockbifrost.wire import headers as wire_headers
 from mockbifrost.wire.envelope import WireError, error_mold, http_status
 from mockbifrost.wire.extra_fields import Route
-from mockbifrost.wire.headers import RawHeaders
+from mockbifrost.wire.headers import RawHeaders, RequestHeaders
 from mockbifrost.wire.profiles import Profile, ProfileName
 from mockbifrost.wire.request import ChatRequest
 
@@ -37,13 +38,13 @@ class Gateway:
     providers: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """One HTTP request, understood: what the client said and the moment it came."""
 
     request: ChatRequest
     body: Mapping[str, Any]
-    headers: Mapping[str, str]
+    headers: RequestHeaders
     moment: Moment
     seed: int
     fingerprint: bytes
@@ -111,7 +112,7 @@ def error_outcome(
     profile: Profile,
     error: WireError,
     *,
-    headers: Mapping[str, str],
+    headers: RequestHeaders,
     stream: bool,
     draws: Draws,
     route: Route | None = None,
@@ -122,7 +123,7 @@ def error_outcome(
 ) -> Outcome:
     """An error of the gateway or handed on by it. Always a JSON body with a status: streams that fail have not begun."""
     latency_ms = round((trail[-1].took_s if trail else 0.0) * 1000) if route and route.provider else None
-    head = wire_headers.base_headers(profile, wire_headers.JSON_TYPE, stream=False, origin=headers.get("origin"))
+    head = wire_headers.base_headers(profile, wire_headers.JSON_TYPE, stream=False, origin=headers.first(b"origin"))
     head += _ids(profile, headers, draws)
     if handed_on:
         head += handed_on
@@ -133,11 +134,11 @@ def error_outcome(
     return Outcome(status, head, one_frame(mold, at_s), NO_VALUES, False, trail, stub)
 
 
-def _ids(profile: Profile, headers: Mapping[str, str], draws: Draws) -> RawHeaders:
+def _ids(profile: Profile, headers: RequestHeaders, draws: Draws) -> RawHeaders:
     if not profile.request_id_headers:
         return []
     return wire_headers.id_headers(
-        headers.get("x-request-id") or draws.uuid("request-id"), draws.hexadecimal("trace-id")
+        headers.first(b"x-request-id") or draws.uuid("request-id"), draws.hexadecimal("trace-id")
     )
 
 
@@ -156,7 +157,6 @@ class _Journey:
         self.trail: tuple[Trace, ...] = ()
         self.waited_s = 0.0
         self.primary: Target | None = None
-        self.virtual_key = virtual_key(asked.headers)
 
     def travel(self, primary: Target) -> Outcome:
         """Ask the primary, then the fallbacks. Where all fail, the primary's error. Source: gateway-behaviour.md 1.3."""
@@ -197,7 +197,7 @@ class _Journey:
         if isinstance(said, Failure):
             return self.failed(attempt, said, reached.stub), True
         if isinstance(said, Refusal):
-            return self.refused(attempt, said, reached.stub), not said.whole
+            return self.refused(attempt, said, reached.stub), not said.whole or attempt.fallback > 0
         assert isinstance(said, RawAnswer)
         return self.raw(attempt, said, reached.stub), False
 
@@ -218,7 +218,6 @@ class _Journey:
             default_key(target.provider),
             0,
             fallback,
-            self.virtual_key,
         )
 
     def route(self, attempt: Attempt) -> Route:
@@ -240,17 +239,13 @@ class _Journey:
 
     def answered(self, attempt: Attempt, answer: Answer, stub: StubRef | None) -> Outcome:
         """A good answer, plain or streamed."""
-        route = self.route(attempt)
-        cast = answer_cast(self.profile, route, answer, stream=self.stream)
-        kind = wire_headers.EVENT_STREAM if self.stream else wire_headers.JSON_TYPE
-        head = wire_headers.base_headers(
-            self.profile, kind, stream=self.stream, origin=self.asked.headers.get("origin")
-        )
-        head += _ids(self.profile, self.asked.headers, attempt.draws)
+        origin = self.asked.headers.first(b"origin")
+        cast = answer_cast(self.profile, self.route(attempt), answer, stream=self.stream, origin=origin)
+        head = [*cast.head]
+        if self.profile.request_id_headers:
+            head += _ids(self.profile, self.asked.headers, attempt.draws)
         if answer.headers:
             head += wire_headers.provider_headers(answer.headers)
-        first_s = cast.times_s[0]
-        head += wire_headers.route_headers(self.profile, route, latency_ms=first_s * 1000)
         self.note(attempt, stub, "answer", 200, None, cast.times_s[-1])
         return Outcome(
             200,
@@ -351,7 +346,7 @@ class _Journey:
 
 def broken_outcome(
     profile: Profile,
-    headers: Mapping[str, str],
+    headers: RequestHeaders,
     draws: Draws,
     kind: str,
     message: str,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mockbifrost.gateway.outcome import Cast
 from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft, Failure, RawAnswer
-from mockbifrost.wire import chunk, completion, sse
+from mockbifrost.wire import chunk, completion, headers, sse
 from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.completion import Extras
 from mockbifrost.wire.envelope import WireError
@@ -34,10 +36,10 @@ def values_of(answer: Answer) -> tuple[bytes, ...]:
     return head + tuple([encode(call) for call in answer.call_ids]) if answer.call_ids else head
 
 
-def answer_cast(profile: Profile, route: Route, answer: Answer, *, stream: bool) -> Cast:
+def answer_cast(profile: Profile, route: Route, answer: Answer, *, stream: bool, origin: str | None) -> Cast:
     """The answer in molds, made once for each draft, route and profile."""
     draft = answer.draft
-    key = (profile.name, route, stream, answer.model, answer.system_fingerprint)
+    key = (profile.name, route, stream, answer.model, answer.system_fingerprint, origin)
     cast: Cast | None = draft.molds.get(key)
     if cast is None:
         if len(draft.molds) >= MOST_MOLDS:
@@ -50,9 +52,18 @@ def answer_cast(profile: Profile, route: Route, answer: Answer, *, stream: bool)
             draft.videos,
             draft.citations,
         )
-        cast = _stream_cast(profile, route, draft, extras) if stream else _plain_cast(profile, route, draft, extras)
+        made = _stream_cast(profile, route, draft, extras) if stream else _plain_cast(profile, route, draft, extras)
+        cast = replace(made, head=_head(profile, route, made.times_s[0], stream=stream, origin=origin))
         draft.molds[key] = cast
     return cast
+
+
+def _head(
+    profile: Profile, route: Route, first_s: float, *, stream: bool, origin: str | None
+) -> tuple[tuple[bytes, bytes], ...]:
+    kind = headers.EVENT_STREAM if stream else headers.JSON_TYPE
+    found = headers.base_headers(profile, kind, stream=stream, origin=origin)
+    return (*found, *headers.route_headers(profile, route, latency_ms=first_s * 1000))
 
 
 def one_frame(mold: Mold, at_s: float = 0.0) -> Cast:
@@ -86,9 +97,11 @@ def _stream_cast(profile: Profile, route: Route, draft: Draft, extras: Extras) -
     before_ms = 0
     for delta in draft.deltas:
         reasons.setdefault(delta.choice, None)
-        if delta.finish_reason is not None and not delta.is_content:
+        sent = chunk.forwarded(profile, delta)
+        if delta.finish_reason is not None and not (sent and delta.is_content):
             reasons[delta.choice] = delta.finish_reason
-        if not chunk.forwarded(profile, delta):
+            delta = replace(delta, finish_reason=None)
+        if not sent:
             continue
         now_ms = _milliseconds(delta.at_s)
         fields = answer_fields(profile, route, latency_ms=now_ms - before_ms, chunk_index=len(frames))
@@ -104,8 +117,8 @@ def _stream_cast(profile: Profile, route: Route, draft: Draft, extras: Extras) -
         chunk_index=len(frames),
         upstream_latency=profile.upstream_latency_last_chunk,
     )
-    ordered = [reasons[index] for index in sorted(reasons)] or [None]
-    last = chunk.last_chunk_json(profile, ordered, extras, usage=usage_json(profile, draft.usage), extra_fields=fields)
+    usage = usage_json(profile, draft.usage)
+    last = chunk.last_chunk_json(profile, reasons or {0: None}, extras, usage=usage, extra_fields=fields)
     frames.append(_event(last if not draft.body else _laid_over(last, draft)))
     frames.append(Mold((sse.DONE,), ()))
     times += [end_s, end_s]

@@ -1,16 +1,17 @@
-"""Where a request goes: provider and model, the fallbacks after them, and the virtual key it came with."""
+"""Where a request goes: provider and model, and the fallbacks after them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Final
+
+from mockbifrost.values import value
 
 DEFAULT_PROVIDER: Final = "openai"
 """Who serves a model without a prefix on this route. Source: gateway-behaviour.md 5."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """One provider to ask, and the model as it is named there, without a prefix."""
 
@@ -39,18 +40,3 @@ def parse_fallbacks(texts: Collection[str], known: Collection[str]) -> tuple[Tar
 def default_key(provider: str) -> str:
     """The name of the one key that a provider has where none is configured."""
     return f"{provider}-key-1"
-
-
-def virtual_key(headers: Mapping[str, str]) -> str | None:
-    """The virtual key of a request, from any of its carriers. Source: gateway-behaviour.md 4.1."""
-    given = headers.get("x-bf-vk")
-    if given:
-        return given
-    authorization = headers.get("authorization", "")
-    if authorization[:13].lower() == "bearer sk-bf-":
-        return authorization[7:].strip()
-    for name in ("x-api-key", "x-goog-api-key", "api-key"):
-        value = headers.get(name, "")
-        if value[:6].lower() == "sk-bf-":
-            return value
-    return None

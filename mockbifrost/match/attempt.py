@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.seeds import Draws
+from mockbifrost.values import value
+from mockbifrost.wire.headers import virtual_key
 from mockbifrost.wire.request import ChatRequest
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moment:
     """When and how often: what an attempt knows of its call and its session.
 
@@ -23,7 +24,7 @@ class Moment:
     request_index: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """One ask: where it goes, which try it is, and what the client said.
 
@@ -39,13 +40,17 @@ class Attempt:
     key: str | None = None
     number: int = 0
     fallback: int = 0
-    virtual_key: str | None = None
     virtual_key_name: str | None = None
 
     @property
     def request(self) -> ChatRequest:
         """The typed body."""
         return self.conversation.request
+
+    @property
+    def virtual_key(self) -> str | None:
+        """The virtual key that the request came with."""
+        return virtual_key(self.headers)
 
     @property
     def stream(self) -> bool:

@@ -62,7 +62,7 @@ def name_check(
 
     def check(attempt: Attempt) -> Mismatch | None:
         forms = reads(attempt)
-        if any([pattern.fits(form) for pattern in patterns for form in forms]):
+        if any(pattern.fits(form) for pattern in patterns for form in forms):
             return None
         return Mismatch(field, wants, shown(forms[-1]))
 
@@ -169,7 +169,7 @@ def results_check(wanted: Sequence[ResultMatcher]) -> Check:
 
     def check(attempt: Attempt) -> Mismatch | None:
         results = attempt.conversation.results
-        missing = [matcher for matcher in wanted if not any([matcher.fits(result) for result in results])]
+        missing = [matcher for matcher in wanted if not any(matcher.fits(result) for result in results)]
         if results and not missing:
             return None
         return Mismatch(
@@ -196,7 +196,7 @@ class MessageMatcher:
             return False
         if self.tool_call is not None:
             names = [call.function.name or "" for call in message.tool_calls or () if call.function is not None]
-            if not any([self.tool_call.fits(name) for name in names]):
+            if not any(self.tool_call.fits(name) for name in names):
                 return False
         if self.tool_result is None:
             return True
@@ -291,7 +291,7 @@ def virtual_key_check(matcher: TextMatcher) -> Check:
 
     def check(attempt: Attempt) -> Mismatch | None:
         forms = [form for form in (attempt.virtual_key, attempt.virtual_key_name) if form is not None]
-        if any([matcher.fits(form) for form in forms]):
+        if any(matcher.fits(form) for form in forms):
             return None
         return Mismatch("virtual_key", matcher.wants, shown(forms[-1]) if forms else "no virtual key")
 

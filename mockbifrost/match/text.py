@@ -115,7 +115,7 @@ def any_of(inner: Sequence[TextMatcher]) -> TextMatcher:
     """Holds where one of them does."""
     fits = [matcher.fits for matcher in inner]
     return TextMatcher(
-        "any of (" + "; ".join([matcher.wants for matcher in inner]) + ")", lambda got: any([fit(got) for fit in fits])
+        "any of (" + "; ".join([matcher.wants for matcher in inner]) + ")", lambda got: any(fit(got) for fit in fits)
     )
 
 
@@ -126,5 +126,5 @@ def all_of(inner: Sequence[TextMatcher]) -> TextMatcher:
     fits = [matcher.fits for matcher in inner]
     literal = next((matcher.contains for matcher in inner if matcher.contains), None)
     return TextMatcher(
-        " and ".join([matcher.wants for matcher in inner]), lambda got: all([fit(got) for fit in fits]), literal
+        " and ".join([matcher.wants for matcher in inner]), lambda got: all(fit(got) for fit in fits), literal
     )

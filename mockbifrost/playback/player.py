@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 from mockbifrost.playback.timeline import Timeline
+from mockbifrost.values import value
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Played:
     """What became of a response: whether the client stayed, and how many chunks with content it was sent."""
 

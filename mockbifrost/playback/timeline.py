@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from mockbifrost.gateway.outcome import Outcome
+from mockbifrost.values import value
 from mockbifrost.wire.headers import RawHeaders
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Frame:
     """Bytes that are due `at_s` real seconds after the request was read. `content`: a chunk as clients count them."""
 
@@ -18,7 +18,7 @@ class Frame:
     content: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Timeline:
     """What is written and when. No frames: `body` is all there is, and due at once."""
 
@@ -29,6 +29,11 @@ class Timeline:
     end: Literal["clean", "close"] = "clean"
     sized: bool = True
     """Whether the length of the body is told ahead."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self.body) if not self.frames else sum([len(frame.data) for frame in self.frames])
 
 
 def timeline_of(outcome: Outcome, speed: float) -> Timeline:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from mockbifrost.values import value
 from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.completion import Choice
 from mockbifrost.wire.jsontypes import Json
@@ -56,7 +57,7 @@ class Draft:
     molds: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """A provider's answer: the draft and what varies. Times in the draft are scripted seconds since the attempt began."""
 

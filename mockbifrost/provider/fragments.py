@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Final, Literal
 
 from mockbifrost.provider.tokens import split_tokens
@@ -51,4 +51,4 @@ def split_inside_escapes(arguments: str) -> list[str]:
     if not cuts:
         return split_tokens(arguments)
     borders = [0, *sorted(cuts), len(arguments)]
-    return [arguments[start:end] for start, end in zip(borders, borders[1:], strict=False) if start < end]
+    return [arguments[start:end] for start, end in pairwise(borders) if start < end]

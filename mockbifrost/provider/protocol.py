@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from mockbifrost.match.attempt import Attempt
 from mockbifrost.provider.answer import Said, StubRef
 from mockbifrost.provider.tally import Tally
+from mockbifrost.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reached:
     """What was said to an attempt, by whom, and the counters as they are once it is taken."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from mockbifrost.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Use:
     """One use of a stub: how many attempts had reached it before, and how many steps had been taken."""
 

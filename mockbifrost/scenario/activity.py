@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from mockbifrost.match.attempt import Attempt
 
@@ -33,11 +34,6 @@ class Activity:
     probability: float | None = None
     gate: str | None = None
 
-    @property
-    def always(self) -> bool:
-        """Whether nothing limits it."""
-        return self == _ALWAYS
-
     def why_not(self, reached: int, attempt: Attempt, gates: Mapping[str, bool], label: str) -> str | None:
         """None: it answers. Else the reason why it steps aside, in words."""
         number = reached + 1
@@ -58,7 +54,7 @@ class Activity:
         return None
 
 
-_ALWAYS = Activity()
+UNLIMITED: Final = Activity()
 
 
 def _seconds(value: float) -> str:

@@ -27,6 +27,7 @@ from mockbifrost.scenario.scripts import (
     ReplyScript,
     Script,
     Text,
+    Tree,
 )
 from mockbifrost.scenario.stubs import Stub
 from mockbifrost.scenario.templates import Template, is_template
@@ -116,6 +117,23 @@ def text_of(text: str) -> Text:
     return Template(text) if is_template(text) else text
 
 
+def _tree_of(value: Any) -> Any:
+    """A JSON value with its templates compiled."""
+    if isinstance(value, str):
+        return text_of(value)
+    if isinstance(value, Mapping):
+        return {key: _tree_of(inner) for key, inner in value.items()}
+    return [_tree_of(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _is_filled_in(value: Any) -> bool:
+    """Whether any text of a JSON value is a template."""
+    if isinstance(value, str):
+        return is_template(value)
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return any(_is_filled_in(one) for one in inner)
+
+
 def _maybe(text: str | None) -> Text | None:
     return None if text is None else text_of(text)
 
@@ -129,9 +147,7 @@ def _reply(model: ReplyModel, pace: Pace, defaults: DefaultsModel) -> ReplyScrip
     no_usage = "usage" in model.model_fields_set and model.usage is None
     return ReplyScript(
         tuple(choices),
-        tuple([dict(chunk) if not isinstance(chunk, str) else {"content": chunk} for chunk in model.chunks])
-        if model.chunks
-        else None,
+        model.chunks,
         model.fragments,
         _usage(model.usage) if model.usage is not None else None,
         no_usage,
@@ -151,8 +167,10 @@ def _reply(model: ReplyModel, pace: Pace, defaults: DefaultsModel) -> ReplyScrip
 
 
 def _choice(model: ReplyModel) -> ChoiceScript:
-    content: Text | tuple[Any, ...] | None
+    content: Text | Tree | tuple[Any, ...] | None
     content = text_of(model.content) if isinstance(model.content, str) else model.content
+    if isinstance(content, tuple) and _is_filled_in(content):
+        content = Tree(_tree_of(content))
     return ChoiceScript(
         content,
         model.faker,
@@ -172,7 +190,9 @@ def _call(model: ToolCallModel) -> CallScript:
     arguments = model.arguments
     if isinstance(arguments, str):
         return CallScript(model.name, text_of(arguments), model.id)
-    return CallScript(model.name, text_of(orjson.dumps(arguments).decode()), model.id)
+    if _is_filled_in(arguments):
+        return CallScript(model.name, Tree(_tree_of(arguments)), model.id)
+    return CallScript(model.name, orjson.dumps(arguments).decode(), model.id)
 
 
 def _usage(model: UsageModel) -> Usage:
@@ -240,7 +260,7 @@ def _refusal(model: GatewayErrorModel, pace: Pace) -> RefusalScript:
 def _raw(model: RawModel, pace: Pace) -> RawScript:
     headers = [(name.lower(), value) for name, value in (model.headers or {}).items()]
     kind, pieces = _raw_pieces(model)
-    if kind and not any([name == "content-type" for name, _value in headers]):
+    if kind and not any(name == "content-type" for name, _value in headers):
         headers.append(("content-type", kind))
     pieces = [(at_s + model.delay, data) for at_s, data in pieces]
     if model.split is not None:

@@ -78,7 +78,7 @@ def _numbers(spans: Sequence[Span]) -> tuple[NumberFits, str]:
     if len(spans) == 1 and spans[0][0] == spans[0][1]:
         only = spans[0][0]
         return (lambda got: got == only), wants
-    return (lambda got: any([low <= got and (high is None or got <= high) for low, high in spans])), wants
+    return (lambda got: any(low <= got and (high is None or got <= high) for low, high in spans)), wants
 
 
 def _span_in_words(span: Span) -> str:

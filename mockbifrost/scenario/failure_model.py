@@ -69,7 +69,7 @@ class ErrorModel(Node):
 class GatewayErrorModel(Node):
     """A refusal of the gateway by name, written out, or a name with something laid over it.
 
-    `type` is the one at the top of the envelope, `error_type` that inside `error`; null leaves out what the name would say.
+    `type` stands at the top of the envelope, `error_type` inside `error`; null leaves out what the name would say.
     """
 
     place: ClassVar[str] = "gateway_error"

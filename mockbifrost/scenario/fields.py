@@ -115,7 +115,7 @@ Base64 = Annotated[str, AfterValidator(_base64)]
 
 
 def one_of(value: object, known: Sequence[str], what: str, elsewhere: Mapping[str, Sequence[str]] | None = None) -> str:
-    """The value, when it is one of the known names; else a refusal that says where it is known, or the nearest, or all."""
+    """The value, when it is one of the known names; else a refusal that names the nearest, or where it belongs."""
     if not isinstance(value, str):
         raise refusal(f"must be the name of {what}, got {described(value)}")
     if value in known:

@@ -58,7 +58,7 @@ def _seconds(value: object) -> float | None:
 
 
 class ActiveModel(Node):
-    """When a stub is active: all must hold. `first`, `after`, `every` count attempts, durations are the session's time."""
+    """When a stub is active: all must hold. Numbers count attempts that reach it, durations are the session's time."""
 
     place: ClassVar[str] = "active"
 

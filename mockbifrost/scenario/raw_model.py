@@ -25,7 +25,7 @@ Line = Annotated[str, BeforeValidator(_one_line)]
 
 
 class EventModel(Node):
-    """A server-sent event by its fields, text as it is (`raw`), or a pause (`sleep`). `data` may be null: see `model_fields_set`."""
+    """A server-sent event by its fields, text as it is (`raw`), or a pause (`sleep`). `data` may be null if set."""
 
     place: ClassVar[str] = "event"
     wanted: ClassVar[str] = "a mapping of data, event, id, comment, raw or sleep"

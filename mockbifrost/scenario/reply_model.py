@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field, PlainValidator
+import orjson
+from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from mockbifrost.scenario.fields import (
     Count,
@@ -27,8 +29,8 @@ Content = str | tuple[JsonMapping, ...]
 _METHOD: Final = re.compile("[a-z][a-z0-9_]*")
 
 _WHOLE_ANSWER: Final = (
-    "choices", "usage", "model", "id", "created", "system_fingerprint", "service_tier", "latency", "headers", "body", "chunks",
-    "citations", "search_results", "videos", "fragments",
+    "choices", "usage", "model", "id", "created", "system_fingerprint", "service_tier", "latency", "headers", "body",
+    "chunks", "citations", "search_results", "videos", "fragments",
 )  # fmt: skip
 _SAID_BY_CHUNKS: Final = (
     "content",
@@ -105,8 +107,18 @@ def _arguments(value: object) -> str | JsonMapping:
     if isinstance(value, str):
         return check_template(value)
     if isinstance(value, Mapping):
+        _check_arguments(orjson.dumps(value).decode())
         return value
     raise refusal(f"arguments must be a mapping, or text that is sent as it is, got {described(value)}")
+
+
+def _check_arguments(written: str) -> None:
+    """Templates inside arguments stand in JSON, whose escapes they do not know."""
+    try:
+        check_template(written)
+    except PydanticCustomError as error:
+        hint = "inside arguments use single quotes in templates" if '\\"' in written else ""
+        raise refusal(error.message(), hint) from None
 
 
 class PromptDetailsModel(Node):
@@ -142,7 +154,7 @@ class CompletionDetailsModel(Node):
 
 
 class UsageModel(Node):
-    """What the provider counted: only what was written (`model_dump(exclude_unset=True)`), and a missing total filled in."""
+    """What the provider counted. What was not written is not sent, but for the total, which is filled in."""
 
     place: ClassVar[str] = "usage"
 
@@ -154,6 +166,11 @@ class UsageModel(Node):
     audio_seconds: Annotated[float, Field(ge=0)] | None = None
     search_units: Count | None = None
     cost_in_usd_ticks: Count | None = None
+
+
+def _delta(value: object) -> object:
+    """A text is a delta of content."""
+    return {"content": value} if isinstance(value, str) else value
 
 
 class ReplyModel(Node):
@@ -187,7 +204,7 @@ class ReplyModel(Node):
     message: JsonMapping | None = None
     latency: Duration | None = None
     headers: Mapping[HeaderName, HeaderTemplate] | None = None
-    chunks: Annotated[Many[JsonMapping], Field(min_length=1)] | None = None
+    chunks: Annotated[Many[Annotated[JsonMapping, BeforeValidator(_delta)]], Field(min_length=1)] | None = None
     body: JsonMapping | None = None
 
     @classmethod

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from functools import lru_cache
+from typing import Any, Final, Literal, Protocol
 
 import orjson
 
@@ -24,6 +25,18 @@ from mockbifrost.wire.usage import Usage
 
 Text = str | Template
 """A text that is always the same, or one that is filled in from the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A JSON value some of whose texts are templates."""
+
+    value: Any
+
+
+MOST_DRAFTS: Final = 16
+NO_DETAILS: Final[Mapping[str, int]] = {}
+NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class Fake(Protocol):
@@ -71,13 +84,27 @@ class _Rendering:
             self._context["fake"] = self._tools.fake.proxy(self._attempt.draws)
         return text.render(self._context)
 
+    def tree(self, value: Any) -> Any:
+        """A JSON value with the templates among its texts filled in."""
+        if isinstance(value, Template):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {key: self.tree(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.tree(inner) for inner in value]
+        return value
+
+    def arguments(self, value: Text | Tree) -> str:
+        """Arguments as text; those written as a mapping are JSON whatever is filled in."""
+        return orjson.dumps(self.tree(value.value)).decode() if isinstance(value, Tree) else self.text(value)
+
 
 @dataclass(frozen=True, slots=True)
 class CallScript:
     """A tool call as it is scripted."""
 
     name: str
-    arguments: Text
+    arguments: Text | Tree
     id: str | None = None
 
 
@@ -85,7 +112,7 @@ class CallScript:
 class ChoiceScript:
     """One choice as it is scripted. `logprobs` True: drawn."""
 
-    content: Text | tuple[Json, ...] | None = None
+    content: Text | Tree | tuple[Json, ...] | None = None
     faker: Mapping[str, Any] | None = None
     reasoning: Text | None = None
     reasoning_details: tuple[Json, ...] | None = None
@@ -101,7 +128,7 @@ class ChoiceScript:
     def constant(self) -> bool:
         """Whether it says the same to every request."""
         texts = [self.content, self.reasoning, self.refusal, *[call.arguments for call in self.tool_calls]]
-        return self.faker is None and not any([isinstance(text, Template) for text in texts])
+        return self.faker is None and not any(isinstance(text, Template | Tree) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +153,7 @@ class ReplyScript:
     body: Mapping[str, Json] | None = None
     pace: Pace = INSTANT
     echo: bool = False
+    constant: bool = field(init=False)
     drafts: dict[Any, Draft] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -133,63 +161,52 @@ class ReplyScript:
         """An answer never fails."""
         return False
 
-    @property
-    def _constant(self) -> bool:
-        return not self.echo and self.pace.constant and all([choice.constant for choice in self.choices])
+    def __post_init__(self) -> None:
+        drawn = [choice.logprobs is True for choice in self.choices]
+        same = not self.echo and self.pace.constant and all(choice.constant for choice in self.choices)
+        object.__setattr__(self, "constant", same and not any(drawn))
 
     def perform(self, attempt: Attempt, tools: Tools) -> Answer:
         """The answer to this attempt."""
         rendering = _Rendering(attempt, tools)
-        draft = self._draft(attempt, tools, rendering)
+        prompt_tokens, details = 0, NO_DETAILS
+        if self.usage is None and not self.no_usage:
+            prompt_tokens, details = tools.counter.prompt(attempt.request, attempt.conversation.body)
+        draft = self._draft(attempt, tools, rendering, details)
         draws = attempt.draws
-        prompt_tokens = total_tokens = 0
-        if draft.usage is not None and draft.usage.computed:
-            prompt_tokens, _details = tools.counter.prompt(attempt.request, attempt.conversation.body)
-            total_tokens = prompt_tokens + draft.usage.completion_tokens
+        fingerprint = self.system_fingerprint
         return Answer(
             draft,
-            self.id or "chatcmpl-" + draws.token("id", 29),
+            "chatcmpl-" + draws.token("id", 29) if self.id is None else self.id,
             attempt.moment.created if self.created is None else self.created,
             self.model or attempt.model,
-            self.system_fingerprint
-            if self.system_fingerprint is not None
-            else fingerprint_of(draws.seed, attempt.model),
+            fingerprint if fingerprint is not None else fingerprint_of(draws.seed, attempt.model),
             tuple(["call_" + draws.token(f"call-{number}", 24) for number in range(draft.calls)])
             if draft.calls
             else (),
             prompt_tokens,
-            total_tokens,
-            {name: rendering.text(value) for name, value in self.headers} if self.headers else {},
+            prompt_tokens + draft.usage.completion_tokens if draft.usage is not None else 0,
+            {name: rendering.text(value) for name, value in self.headers} if self.headers else NO_HEADERS,
         )
 
-    def _draft(self, attempt: Attempt, tools: Tools, rendering: _Rendering) -> Draft:
+    def _draft(self, attempt: Attempt, tools: Tools, rendering: _Rendering, details: Mapping[str, int]) -> Draft:
+        """What does not vary: made once for each form of the request, where the script says the same to all."""
         request = attempt.request
-        images = _prompt_details(attempt, tools) if self.usage is None and not self.no_usage else None
-        wanted_logprobs = request.logprobs is True
-        top = request.top_logprobs or 0
-        key: Any = (
-            attempt.stream,
-            request.n,
-            wanted_logprobs and (top, attempt.draws),
-            tuple(images.items()) if images else None,
-        )
-        constant = self._constant and not any([choice.logprobs is True for choice in self.choices])
-        if constant:
-            known = self.drafts.get(key)
-            if known is not None:
-                return known
-        draft = self._made(attempt, tools, rendering, images or {})
-        if constant:
-            if len(self.drafts) >= 16:
+        if not self.constant or request.logprobs is True:
+            return self._made(attempt, tools, rendering, details)
+        key = (request.stream, request.n, *details.items())
+        draft = self.drafts.get(key)
+        if draft is None:
+            if len(self.drafts) >= MOST_DRAFTS:
                 self.drafts.clear()
-            self.drafts[key] = draft
+            draft = self.drafts[key] = self._made(attempt, tools, rendering, details)
         return draft
 
-    def _made(self, attempt: Attempt, tools: Tools, rendering: _Rendering, images: Mapping[str, int]) -> Draft:
+    def _made(self, attempt: Attempt, tools: Tools, rendering: _Rendering, details: Mapping[str, int]) -> Draft:
         units = attempt.draws.units("pace")
-        explicit = tuple([_delta(chunk) for chunk in self.chunks]) if self.chunks is not None else None
+        explicit = _numbered([_delta(chunk) for chunk in self.chunks]) if self.chunks is not None else None
         choices = joined_choices(explicit) if explicit is not None else self._choices(attempt, tools, rendering)
-        usage, completion_tokens = self._usage(choices, tools, images)
+        usage, completion_tokens = self._usage(choices, tools, details)
         pace = self.pace
         latency_s = self.latency_s if self.latency_s is not None else pace.latency_s(completion_tokens, units)
         deltas: tuple[Delta, ...] = ()
@@ -255,9 +272,11 @@ class ReplyScript:
             content = tools.fake(script.faker, attempt.draws)
         elif isinstance(script.content, tuple):
             content = script.content
+        elif isinstance(script.content, Tree):
+            content = tuple(rendering.tree(script.content.value))
         elif script.content is not None:
             content = rendering.text(script.content)
-        calls = tuple([ToolCall(call.name, rendering.text(call.arguments), call.id) for call in script.tool_calls])
+        calls = tuple([ToolCall(call.name, rendering.arguments(call.arguments), call.id) for call in script.tool_calls])
         message = Message(
             content,
             refusal=rendering.text(script.refusal) if script.refusal is not None else None,
@@ -280,17 +299,10 @@ class ReplyScript:
         return drawn_logprobs(message, attempt.draws, index, attempt.request.top_logprobs or 0)
 
 
+@lru_cache(maxsize=256)
 def fingerprint_of(seed: int, model: str) -> str:
     """The system fingerprint of a simulated provider: the same for a model, until the seed changes."""
     return "fp_" + digest(seed, "system_fingerprint", model, size=5).hex()
-
-
-def _prompt_details(attempt: Attempt, tools: Tools) -> dict[str, int] | None:
-    """Tokens of images and audio in the prompt; None, at no cost, where all content is text."""
-    if all([isinstance(message.content, str) or message.content is None for message in attempt.conversation.messages]):
-        return None
-    _total, details = tools.counter.prompt(attempt.request, attempt.conversation.body)
-    return details
 
 
 def _delta(chunk: Mapping[str, Json]) -> Delta:
@@ -323,7 +335,21 @@ def _call_delta(raw: Mapping[str, Json], number: int) -> CallDelta:
     index = index if isinstance(index, int) else number
     name, id_ = function.get("name"), raw.get("id")
     start = ToolCall(str(name), "", str(id_) if id_ is not None else None) if name is not None else None
-    return CallDelta(index, text, start, index)
+    return CallDelta(index, text, start)
+
+
+def _numbered(deltas: Sequence[Delta]) -> tuple[Delta, ...]:
+    """Explicit increments whose tool calls are counted over all choices, as the joined answer counts them."""
+    places = sorted({(delta.choice, call.index) for delta in deltas for call in delta.calls})
+    numbers = {place: number for number, place in enumerate(places)}
+    return tuple(
+        [
+            replace(
+                delta, calls=tuple([replace(call, number=numbers[delta.choice, call.index]) for call in delta.calls])
+            )
+            for delta in deltas
+        ]
+    )
 
 
 def joined_choices(deltas: tuple[Delta, ...]) -> tuple[Choice, ...]:

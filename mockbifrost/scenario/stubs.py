@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import Final, Literal
 
@@ -15,7 +15,7 @@ from mockbifrost.match.near_miss import NearMiss, in_words, nearest
 from mockbifrost.provider.answer import Broken, Said, StubRef
 from mockbifrost.provider.protocol import Reached
 from mockbifrost.provider.tally import Tally, Use
-from mockbifrost.scenario.activity import Activity
+from mockbifrost.scenario.activity import UNLIMITED, Activity
 from mockbifrost.scenario.scripts import Script, Tools
 from mockbifrost.scenario.templates import TemplateFailed
 from mockbifrost.seeds import digest
@@ -31,7 +31,7 @@ class Stub:
     ref: StubRef
     expectation: Expectation
     steps: tuple[Script, ...]
-    activity: Activity = Activity()
+    activity: Activity = UNLIMITED
     is_sequence: bool = False
     on_end: OnEnd = "miss"
     by_conversation: bool = False
@@ -39,12 +39,14 @@ class Stub:
     priority: int = 0
     required: bool | int = False
     seed: int | None = None
-    reached_key: str = ""
-    used_key: str = ""
+    reached_key: str = field(init=False)
+    used_key: str = field(init=False)
+    limited: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reached_key", f"{self.id} reached")
         object.__setattr__(self, "used_key", f"{self.id} used")
+        object.__setattr__(self, "limited", self.activity != UNLIMITED)
 
     def place_key(self, conversation: Conversation) -> str:
         """Where the steps taken are counted: for the session, or for each conversation."""
@@ -75,7 +77,7 @@ class Layer:
     def __init__(self, stubs: Iterable[Stub]) -> None:
         self.added: tuple[Stub, ...] = tuple(stubs)
         self.stubs: tuple[Stub, ...] = tuple(sorted(self.added, key=lambda stub: -stub.priority))
-        self.ranked = any([stub.priority for stub in self.stubs])
+        self.ranked = any(stub.priority for stub in self.stubs)
         self._index = Index([stub.expectation.key for stub in self.stubs])
 
     def candidates(self, conversation: Conversation) -> Iterator[Stub]:
@@ -125,8 +127,7 @@ class Stubs:
 
     def _reach(self, stub: Stub, attempt: Attempt, tally: Tally) -> Reached | None:
         """Count that the attempt reached the stub; None: it steps aside."""
-        if stub.seed is not None:
-            attempt = replace(attempt, draws=replace(attempt.draws, seed=stub.seed))
+        attempt = _seeded(stub, attempt)
         place_key = stub.place_key(attempt.conversation)
         use = tally.use_of(stub.id)
         fresh = use is None
@@ -136,10 +137,7 @@ class Stubs:
         step = stub.step(use.place)
         if fresh and stub.keeps(step):
             tally.spend(stub.id, use)
-        if (
-            not stub.activity.always
-            and stub.activity.why_not(use.reached, attempt, tally.gates, stub.ref.label) is not None
-        ):
+        if stub.limited and stub.activity.why_not(use.reached, attempt, tally.gates, stub.ref.label) is not None:
             return None
         if step is None:
             return (
@@ -170,7 +168,9 @@ class Stubs:
         mismatches = stub.expectation.mismatches(attempt)
         reason = ""
         if not mismatches:
-            reached = max(0, tally.count(stub.reached_key) - 1)  # this very attempt has been counted
+            use = tally.use_of(stub.id)
+            reached = use.reached if use else max(0, tally.count(stub.reached_key) - 1)  # this attempt has been counted
+            attempt = _seeded(stub, attempt)
             reason = (
                 stub.activity.why_not(reached, attempt, tally.gates, stub.ref.label)
                 or "its sequence has no more steps (on_end: pass)"
@@ -180,6 +180,11 @@ class Stubs:
     def explain(self, attempt: Attempt, misses: Sequence[NearMiss]) -> str:
         """Why nothing answered, and a stub to paste."""
         return in_words(attempt, misses, len(self), paste_stub(attempt))
+
+
+def _seeded(stub: Stub, attempt: Attempt) -> Attempt:
+    """The attempt with the seed of the stub's file, where that has one."""
+    return attempt if stub.seed is None else replace(attempt, draws=replace(attempt.draws, seed=stub.seed))
 
 
 def _chained(rows: Iterable[Iterator[Stub]]) -> Iterator[Stub]:

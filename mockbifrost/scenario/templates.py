@@ -55,6 +55,8 @@ class Template:
             raise TemplateFailed(f"the template {_short(self.text)} does what templates must not: {error}") from None
         except Exception as error:  # noqa: BLE001 - a template is a program of the user's: whatever it raises is its own failure
             raise TemplateFailed(f"the template {_short(self.text)} failed: {type(error).__name__}: {error}") from None
+        if not found.isascii() and any("\ud800" <= char <= "\udfff" for char in found):
+            raise TemplateFailed(f"the template {_short(self.text)} made half a surrogate pair, which is no character")
         if len(found) > LONGEST:
             raise TemplateFailed(
                 f"the template {_short(self.text)} made {len(found)} characters; the most is {LONGEST}"

@@ -16,7 +16,7 @@ _TESTS: Final = ("equals", "contains", "starts_with", "ends_with", "regex", "glo
 
 
 class TextMatcherModel(Node):
-    """Every test given must hold. `regex` has no slashes, `flags` are those written after them; a plain text is `contains`."""
+    """Every test given must hold. `regex` has no slashes, `flags` stood after them; a plain text is `contains`."""
 
     place: ClassVar[str] = "text matcher"
     wanted: ClassVar[str] = "text, /a regular expression/ or a mapping such as {contains: …}"

@@ -6,53 +6,62 @@ import zlib
 from collections.abc import Iterable
 from typing import Final
 
-from mockbifrost.playback.player import Receive
+from mockbifrost.playback.player import Message, Receive
 
 _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+DISCARDED: Final = 8
+"""A body that is too large is read to its end, as far as this many times the limit, so that the client gets to read the answer."""
 
 
 class BodyRefused(Exception):
-    """A body that is not read: too large, or badly compressed. Source: wire.md 2.1."""
+    """A body that is not read. `own`: the gateway would take it, this server can't. Source: wire.md 2.1."""
 
-    def __init__(self, status: int, kind: str, message: str) -> None:
+    def __init__(self, status: int, kind: str, message: str, *, own: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
         self.message = message
+        self.own = own
 
 
 class ClientGone(Exception):
     """The client hung up before its request was complete."""
 
 
-def _too_large(most: int) -> BodyRefused:
-    return BodyRefused(413, "too_large", f"decompressed request body exceeds max allowed size of {most} bytes")
-
-
 async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], most: int) -> bytes:
     """The body. Raises BodyRefused and ClientGone."""
+    message = await _next(receive)
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        body = await _rest(receive, body, most)
+    if len(body) > most:
+        message = f"The body is larger than {most} bytes, the most that is read here.\n  do: send a smaller one"
+        raise BodyRefused(413, "too_large", message, own=True)
+    if body:
+        for name, value in headers:
+            if name == b"content-encoding":
+                return _decompressed(body, value.decode("latin-1").strip().lower(), most)
+    return body
+
+
+async def _next(receive: Receive) -> Message:
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        parts, size = [body], len(body)
-        while message.get("more_body"):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            part = message.get("body", b"")
+    return message
+
+
+async def _rest(receive: Receive, begin: bytes, most: int) -> bytes:
+    """The whole body; of one that is too large, enough to see that it is."""
+    parts, size, more = [begin], len(begin), True
+    while more and size <= DISCARDED * most:
+        message = await _next(receive)
+        part = message.get("body", b"")
+        size += len(part)
+        if size - len(part) <= most:
             parts.append(part)
-            size += len(part)
-            if size > most:
-                raise _too_large(most)
-        body = b"".join(parts)
-    if len(body) > most:
-        raise _too_large(most)
-    for name, value in headers:
-        if name == b"content-encoding":
-            return _decompressed(body, value.decode("latin-1").strip().lower(), most)
-    return body
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 def _decompressed(body: bytes, encoding: str, most: int) -> bytes:
@@ -60,16 +69,21 @@ def _decompressed(body: bytes, encoding: str, most: int) -> bytes:
         return body
     bits = _WINDOW_BITS.get(encoding)
     if bits is None:
-        raise BodyRefused(
-            400,
-            "encoding",
-            f"invalid compressed request body: {encoding!r} is not supported here; gzip and deflate are",
-        )
+        message = f"The content encoding {encoding[:50]!r} is not known here.\n  do: send the body as gzip or deflate, or as it is"
+        raise BodyRefused(400, "encoding", message, own=True)
     decompressor = zlib.decompressobj(bits)
     try:
         found = decompressor.decompress(body, most + 1)
-        if len(found) > most or decompressor.unconsumed_tail:
-            raise _too_large(most)
-        return found + decompressor.flush()
     except zlib.error as error:
-        raise BodyRefused(400, "encoding", f"invalid compressed request body: {error}") from None
+        raise _badly_compressed(str(error)) from None
+    if len(found) > most:
+        raise BodyRefused(413, "too_large", f"decompressed request body exceeds max allowed size of {most} bytes")
+    if not decompressor.eof:
+        raise _badly_compressed("unexpected EOF")
+    if decompressor.unused_data:
+        raise _badly_compressed("there is more after its end")
+    return found
+
+
+def _badly_compressed(why: str) -> BodyRefused:
+    return BodyRefused(400, "encoding", f"invalid compressed request body: {why}")

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import Final
 
-from mockbifrost.playback.player import Message, Played, Receive, Send, play
+from mockbifrost.playback.player import WHOLE, Message, Played, Receive, Send, play
 from mockbifrost.playback.timeline import Timeline, timeline_of
 from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
-from mockbifrost.serve.protocol import CloseDelimited
+from mockbifrost.serve.protocol import NO_BODY, CloseDelimited, answer_whole, connection_of
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.wire.headers import header_value
 
@@ -32,17 +32,16 @@ class ChatEndpoint:
             received = Received(scope["method"], scope["path"], headers, body)
             exchange = session.ask(received)
         except BodyRefused as error:
-            exchange = session.broken(
-                Received(scope["method"], scope["path"], headers, b""), error.kind, error.message, error.status
-            )
-            exchange.outcome.headers.append((b"connection", b"close"))
+            received = Received(scope["method"], scope["path"], headers, b"")
+            exchange = session.unread(received, error.status, error.message, error.kind if error.own else None)
         except ClientGone:
             return
         started = asyncio.get_running_loop().time()
         if exchange.outcome.broken is not None:
             LOG.warning("%s", exchange.outcome.message)
         timeline = timeline_of(exchange.outcome, self._speed)
-        self._mark(timeline, exchange, session)
+        if self._mock_headers:
+            self._mark(timeline, exchange, session)
         played = Played(closed=True)
         try:
             played = await self._play(timeline, scope, receive, send, started)
@@ -50,23 +49,26 @@ class ChatEndpoint:
             session.finish(exchange, played)
 
     async def _play(self, timeline: Timeline, scope: Message, receive: Receive, send: Send, started: float) -> Played:
-        if timeline.end == "clean":
-            return await play(timeline, send, receive, started)
-        closing = CloseDelimited(scope)
-        played = await play(timeline, closing.send, receive, started)
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        return played
+        connection = connection_of(scope)
+        if connection is not None and timeline.end == "clean" and not timeline.frames:
+            headers, body = timeline.headers, timeline.body
+            if answer_whole(connection, timeline.status, headers, body, chunked=not timeline.sized):
+                return WHOLE
+        unframed = not timeline.sized and scope["http_version"] == "1.0"  # HTTP/1.0 knows no chunks
+        if connection is not None and (timeline.end == "close" or unframed):
+            played = await play(timeline, CloseDelimited(connection).send, receive, started)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return played
+        if timeline.sized and timeline.status not in NO_BODY:
+            timeline.headers.append((b"content-length", b"%d" % timeline.size))
+        return await play(timeline, send, receive, started)
 
     def _mark(self, timeline: Timeline, exchange: Exchange, session: Session) -> None:
-        """Add what no simulated part has: who answered, and the length."""
+        """Say who answered: a mock never passes for the real thing."""
         headers = timeline.headers
-        if self._mock_headers:
-            headers.append((b"x-mockbifrost-session", header_value(session.id)))
-            headers.append((b"x-mockbifrost-call", b"%d" % exchange.call.number))
-            stub = exchange.outcome.stub
-            if stub is not None:
-                headers.append((b"x-mockbifrost-stub", header_value(stub.label)))
-        if timeline.sized:
-            length = len(timeline.body) if not timeline.frames else sum([len(frame.data) for frame in timeline.frames])
-            headers.append((b"content-length", b"%d" % length))
+        headers.append((b"x-mockbifrost-session", header_value(session.id)))
+        headers.append((b"x-mockbifrost-call", b"%d" % exchange.call.number))
+        stub = exchange.outcome.stub
+        if stub is not None:
+            headers.append((b"x-mockbifrost-stub", header_value(stub.label)))

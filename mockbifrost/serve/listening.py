@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
 from mockbifrost.serve.app import Application
-from mockbifrost.serve.protocol import TransportProtocol
+from mockbifrost.serve.protocol import ConnectionProtocol
 
 KEEP_ALIVE_S = 75
 GRACE_S = 1
@@ -23,14 +24,14 @@ class Listener(uvicorn.Server):
     def __init__(self, app: Application, ready: Ready) -> None:
         config = uvicorn.Config(
             app,
-            http=TransportProtocol,
+            http=ConnectionProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACE_S,
+            timeout_graceful_shutdown=2 * GRACE_S,
         )
         super().__init__(config)
         self._ready = ready
@@ -40,6 +41,22 @@ class Listener(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready(asyncio.get_running_loop())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, but who is still being answered after the time of grace is hung up on: that ends every response as a client's leaving does."""
+        asyncio.get_running_loop().call_later(GRACE_S, self._hang_up)
+        await super().shutdown(sockets)
+
+    def _hang_up(self) -> None:
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+        """As uvicorn's, but a signal that was obeyed is not raised again: stopping when told to is a success."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     def run_on(self, bound: socket.socket) -> None:
         """Serve until `should_exit` is set, or a signal comes in the main thread."""

@@ -1,8 +1,8 @@
-"""Which requests belong together: a client that retries sends the same body again, with x-stainless-retry-count counting up."""
+"""Which requests belong together: a client that retries sends its body again, with x-stainless-retry-count counting up."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,12 +11,17 @@ from mockbifrost.provider.tally import Use
 BODIES: Final = 10_000
 """So many bodies are remembered."""
 OPEN_CALLS: Final = 256
-"""So many calls with one body that may still be retried are remembered."""
+"""So many calls with one body that are open or ended badly are remembered."""
+DONE_CALLS: Final = 16
+"""So many calls with one body that ended well are remembered."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
-    """What the application asked for once. `spent` are the uses of stubs that answered it; `requests` how often the client asked."""
+    """What the application asked for once, in one or more `requests`; `spent` are the uses of stubs that answered it.
+
+    `retry` is the client's count on the last request, which is `open` or ended `badly` or well.
+    """
 
     number: int
     occurrence: int
@@ -29,9 +34,20 @@ class Call:
 
 @dataclass(slots=True)
 class _Body:
+    """The calls with one body: `waiting` are open or ended badly, by number, the oldest first; `done` ended well."""
+
     occurrences: int = 0
-    waiting: list[Call] = field(default_factory=list)
-    done: dict[int, Call] = field(default_factory=dict)
+    waiting: dict[int, Call] = field(default_factory=dict)
+    done: deque[Call] = field(default_factory=lambda: deque(maxlen=DONE_CALLS))
+
+    def wait(self, call: Call) -> None:
+        """A request of the call is open."""
+        newest = next(reversed(self.waiting), 0)
+        self.waiting[call.number] = call
+        if newest > call.number:
+            self.waiting = dict(sorted(self.waiting.items()))
+        if len(self.waiting) > OPEN_CALLS:
+            del self.waiting[next(iter(self.waiting))]
 
 
 class Calls:
@@ -42,7 +58,7 @@ class Calls:
         self._numbers = 0
 
     def begin(self, fingerprint: bytes, stream: bool, retry: int | None) -> Call:
-        """The call that a request belongs to: an open one for a retry that fits, else a new one."""
+        """The call that a request belongs to: an earlier one for a retry that fits, else a new one."""
         key = (fingerprint, stream)
         body = self._bodies.get(key)
         if body is None:
@@ -52,16 +68,14 @@ class Calls:
         else:
             self._bodies.move_to_end(key)
         if retry:
-            joined = self._joined(body, retry)
+            joined = _joined(body, retry)
             if joined is not None:
                 return joined
         self._numbers += 1
         call = Call(self._numbers, body.occurrences, retry)
         body.occurrences += 1
         if retry is not None:
-            body.waiting.append(call)
-            if len(body.waiting) > OPEN_CALLS:
-                del body.waiting[0]
+            body.wait(call)
         return call
 
     def alone(self) -> Call:
@@ -69,28 +83,29 @@ class Calls:
         self._numbers += 1
         return Call(self._numbers, 0, None)
 
-    def _joined(self, body: _Body, retry: int) -> Call | None:
-        """The oldest call whose last request has the retry before and is open or ended badly; else the newest that ended well."""
-        for call in body.waiting:
-            if call.retry == retry - 1 and (call.open or call.badly):
-                break
-        else:
-            found = body.done.pop(retry - 1, None)
-            if found is None:
-                return None
-            call = found
-            body.waiting.append(call)
-        call.retry = retry
-        call.requests += 1
-        call.open, call.badly = True, False
-        return call
-
-    def end(self, fingerprint: bytes, stream: bool, call: Call, *, badly: bool) -> None:
-        """A request of the call has ended. One that ended well can be retried only while no newer one has."""
+    def end(self, fingerprint: bytes, stream: bool, call: Call, retry: int | None, *, badly: bool) -> None:
+        """The request of the call that was its `retry` has ended; where a later one has come, that is what counts."""
+        if call.retry != retry:
+            return
         call.open, call.badly = False, badly
-        if badly or call.retry is None:
+        if badly or retry is None:
             return
         body = self._bodies.get((fingerprint, stream))
-        if body is not None and call in body.waiting:
-            body.waiting.remove(call)
-            body.done[call.retry] = call
+        if body is not None and body.waiting.pop(call.number, None) is not None:
+            body.done.append(call)
+
+
+def _joined(body: _Body, retry: int) -> Call | None:
+    """Among the calls at the retry before: the oldest that is open or ended badly, else the newest that ended well."""
+    before = retry - 1
+    call = next((call for call in body.waiting.values() if call.retry == before), None)
+    if call is None:
+        call = max((call for call in body.done if call.retry == before), key=lambda call: call.number, default=None)
+        if call is None:
+            return None
+        body.done.remove(call)
+        body.wait(call)
+    call.retry = retry
+    call.requests += 1
+    call.open, call.badly = True, False
+    return call

@@ -150,10 +150,14 @@ class Journal:
         """One more; the oldest go where there are too many."""
         self.count += 1
         self._entries.append(entry)
-        self.grow(entry, OVERHEAD + len(entry.raw_body))
+        entry.size = OVERHEAD
+        self._bytes += OVERHEAD
+        self.grow(entry, len(entry.raw_body))
 
     def grow(self, entry: Entry, size: int) -> None:
-        """The entry now holds so many bytes more."""
+        """The entry now holds so many bytes more. One that has fallen out, whose size is 0, is not counted again."""
+        if not entry.size:
+            return
         entry.size += size
         self._bytes += size
         while len(self._entries) > self._most_entries or (self._bytes > self._most_bytes and len(self._entries) > 1):
@@ -169,6 +173,9 @@ class Journal:
         return len(self._entries)
 
     def clear(self) -> None:
-        """Forget all entries; their numbers go on."""
+        """Forget all entries, those that fell out too; their numbers go on."""
+        for entry in self._entries:
+            entry.size = 0
         self._entries.clear()
         self._bytes = 0
+        self.dropped = 0

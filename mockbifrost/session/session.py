@@ -19,7 +19,9 @@ from mockbifrost.scenario.stubs import Layer, Stub, Stubs
 from mockbifrost.seeds import Draws
 from mockbifrost.session.calls import Call, Calls
 from mockbifrost.session.journal import Entry, Journal
-from mockbifrost.wire.headers import decoded
+from mockbifrost.values import value
+from mockbifrost.wire.envelope import WireError
+from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.request import InvalidBody, fingerprint, parse_body, validate
 
 CONVERSATIONS: Final = 10_000
@@ -27,7 +29,7 @@ CONVERSATIONS: Final = 10_000
 NOT_JSON: Final = "Invalid JSON"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Received:
     """One HTTP request as it was read."""
 
@@ -98,7 +100,7 @@ class Session:
 
     def ask(self, received: Received) -> Exchange:
         """Decide one request and take down what it counted. Never raises for anything that a client can send."""
-        headers = decoded(received.raw_headers)
+        headers = RequestHeaders(received.raw_headers)
         retry = _retry_of(headers)
         elapsed_s = self.clock.elapsed_s()
         try:
@@ -161,9 +163,9 @@ class Session:
         self.journal.grow(exchange.entry, exchange.outcome.cast.size)
         if exchange.fingerprint is not None:
             badly = played.closed or exchange.outcome.ended_badly
-            self.calls.end(exchange.fingerprint, exchange.stream, exchange.call, badly=badly)
+            self.calls.end(exchange.fingerprint, exchange.stream, exchange.call, exchange.entry.retry, badly=badly)
 
-    def _not_json(self, cause: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+    def _not_json(self, cause: str, headers: RequestHeaders, body: bytes) -> Outcome:
         """The gateway's answer to a body that it can't decode."""
         profile = self.gateway.profile
         error = replace(refusal_error("invalid_json", profile.name, Target("", ""), {}), cause=cause)
@@ -173,10 +175,14 @@ class Session:
             outcome.headers.append((b"connection", b"close"))
         return outcome
 
-    def broken(self, received: Received, kind: str, message: str, status: int) -> Exchange:
-        """An error of the mock itself for a request that can't even be read: too large, the wrong method."""
-        headers = decoded(received.raw_headers)
-        outcome = broken_outcome(self.gateway.profile, headers, Draws(self.seed, b""), kind, message, status=status)
+    def unread(self, received: Received, status: int, message: str, broken: str | None) -> Exchange:
+        """A request whose body was not read. `broken` names an error of the mock itself; None: the gateway would say the same."""
+        profile, headers, draws = self.gateway.profile, RequestHeaders(received.raw_headers), Draws(self.seed, b"")
+        if broken is not None:
+            outcome = broken_outcome(profile, headers, draws, broken, message, status=status)
+        else:
+            outcome = error_outcome(profile, WireError(message, status), headers=headers, stream=False, draws=draws)
+        outcome.headers.append((b"connection", b"close"))
         return self._begun(received, self.calls.alone(), outcome, (), self.clock.elapsed_s(), None, None, False)
 
     def add(self, stubs: Sequence[Stub]) -> None:
@@ -202,9 +208,9 @@ class Session:
         self.journal.clear()
 
 
-def _retry_of(headers: Mapping[str, str]) -> int | None:
+def _retry_of(headers: RequestHeaders) -> int | None:
     """The client's own count of its retries; None where it does not say. Source: faults.md 3."""
-    text = headers.get("x-stainless-retry-count")
+    text = headers.first(b"x-stainless-retry-count")
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 6 else None
 
 

@@ -1,7 +1,7 @@
 """Errors of the gateway itself by name and profile. Source: wire.md 0.1, 5 and 6; gateway-behaviour.md 4.2.
 
 Placeholders in messages and causes, filled by `str.format_map`: `{provider}`, `{model}`, `{virtual_key}` (its name),
-`{headers}` (those missing, `a, b`), `{request_type}`, `{holder}` (whose limit it is), `{tokens_used}`, `{tokens_limit}`,
+`{headers}` (those missing, `a, b`), `{request_type}`, `{holder}` (whose limit), `{tokens_used}`, `{tokens_limit}`,
 `{tokens_resets}`, `{requests_used}`, `{requests_limit}`, `{requests_resets}`, `{spent}`, `{budget}` (dollars, four
 decimals), `{cause}` (the text of Go's error). `FILL_INS` has a value for each, for an error that is scripted.
 """

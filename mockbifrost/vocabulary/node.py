@@ -23,7 +23,7 @@ IN_QUOTES: Final = "put it in quotes"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that no single field can know: what is wrong, what to do, and the path below the node to what it is about."""
+    """Something that no single field can know: what is wrong, what to do, and the path below the node to its place."""
 
     text: str
     hint: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mockbifrost.wire.completion import Extras, ToolCall, call_id, envelope_json, with_lists, with_logprobs
@@ -93,10 +93,10 @@ def _call_json(profile: Profile, call: CallDelta) -> JsonObject:
 
 
 def chunk_json(profile: Profile, delta: Delta, extras: Extras, *, extra_fields: JsonObject) -> JsonObject:
-    """A chunk on the way."""
+    """A chunk on the way. A finish reason that came together with content is sent in it. Source: wire.md 4.3."""
     choice: JsonObject = {"index": delta.choice}
-    if profile.null_finish_reason:
-        choice["finish_reason"] = None
+    if delta.finish_reason is not None or profile.null_finish_reason:
+        choice["finish_reason"] = delta.finish_reason
     with_logprobs(profile, choice, delta.logprobs)
     choice["delta"] = delta_json(profile, delta)
     found = envelope_json("chat.completion.chunk", [choice], extras)
@@ -106,11 +106,11 @@ def chunk_json(profile: Profile, delta: Delta, extras: Extras, *, extra_fields: 
 
 
 def last_chunk_json(
-    profile: Profile, finish_reasons: Sequence[str | None], extras: Extras, *, usage: Json, extra_fields: JsonObject
+    profile: Profile, reasons: Mapping[int, str | None], extras: Extras, *, usage: Json, extra_fields: JsonObject
 ) -> JsonObject:
-    """The chunk that the gateway makes: each choice's reason, the usage, the lists; no fingerprint."""
+    """The chunk that the gateway makes: each choice's reason by its index, the usage, the lists; no fingerprint."""
     choices: list[Json] = []
-    for index, reason in enumerate(finish_reasons):
+    for index, reason in sorted(reasons.items()):
         choice: JsonObject = {"index": index}
         if reason is not None or profile.null_finish_reason:
             choice["finish_reason"] = reason

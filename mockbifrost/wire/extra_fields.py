@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from mockbifrost.values import value
 from mockbifrost.wire.jsontypes import Json, JsonObject
 from mockbifrost.wire.profiles import Profile
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Route:
     """Who served a request: names as the gateway reports them, models without a prefix. Empty where nobody was asked."""
 

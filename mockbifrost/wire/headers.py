@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from mockbifrost.wire.extra_fields import Route, routing_info
@@ -115,13 +115,63 @@ def provider_headers(headers: Mapping[str, str]) -> RawHeaders:
 
 def header_value(text: str) -> bytes:
     """Text as the value of a header: one line, ISO 8859-1, what does not fit as UTF-8 in percent form."""
+    if text.isascii() and text.isprintable():
+        return text.encode("ascii")
     clean = "".join([char if char.isprintable() or char == "\t" else " " for char in text])
     try:
         return clean.encode("latin-1")
     except UnicodeEncodeError:
-        return "".join(
-            [char if ord(char) < 128 else "".join(f"%{byte:02X}" for byte in char.encode()) for char in clean]
-        ).encode("ascii")
+        return "".join([char if char.isascii() else _percent(char) for char in clean]).encode("ascii")
+
+
+def _percent(char: str) -> str:
+    return "".join([f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass")])
+
+
+class RequestHeaders(Mapping[str, str]):
+    """Headers of a request by lower-case name; decoded when more than one of them is asked for."""
+
+    __slots__ = ("_known", "raw")
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self.raw = raw
+        self._known: dict[str, str] | None = None
+
+    def first(self, name: bytes) -> str | None:
+        """One header, by its name as it stands on the wire of an ASGI server: in lower case."""
+        for key, value in self.raw:
+            if key == name:
+                return value.decode("latin-1")
+        return None
+
+    def _all(self) -> dict[str, str]:
+        if self._known is None:
+            self._known = decoded(self.raw)
+        return self._known
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+def virtual_key(headers: Mapping[str, str]) -> str | None:
+    """The virtual key of a request, from any of its carriers. Source: gateway-behaviour.md 4.1."""
+    given = headers.get("x-bf-vk")
+    if given:
+        return given
+    authorization = headers.get("authorization", "")
+    if authorization[:13].lower() == "bearer sk-bf-":
+        return authorization[7:].strip()
+    for name in ("x-api-key", "x-goog-api-key", "api-key"):
+        value = headers.get(name, "")
+        if value[:6].lower() == "sk-bf-":
+            return value
+    return None
 
 
 def decoded(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

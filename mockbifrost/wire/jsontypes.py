@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import orjson
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json] | orjson.Fragment"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | orjson.Fragment | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 
 

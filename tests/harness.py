@@ -1,0 +1,214 @@
+"""Asks a scenario in process: a session, no socket, no waiting. What the server adds around it is tested over sockets."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mockbifrost.clock import Clock
+from mockbifrost.match.attempt import Attempt, Moment
+from mockbifrost.match.conversation import Conversation
+from mockbifrost.playback.player import WHOLE, Played
+from mockbifrost.playback.timeline import Timeline, timeline_of
+from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.scenario.fake import FakeData
+from mockbifrost.scenario.load import load_text
+from mockbifrost.scenario.scripts import Tools
+from mockbifrost.scenario.stubs import Stubs
+from mockbifrost.seeds import Draws
+from mockbifrost.session.assembly import assemble
+from mockbifrost.session.journal import Entry, Journal
+from mockbifrost.session.session import Exchange, Received, Session
+from mockbifrost.wire.headers import RequestHeaders
+from mockbifrost.wire.profiles import ProfileName
+from mockbifrost.wire.request import fingerprint, validate
+
+PATH = "/pydanticai/v1/chat/completions"
+PROFILE_NAMES: tuple[ProfileName, ...] = ("documented", "1.6", "2.2")
+SOURCE = "test.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response as a client would read it, and the exchange behind it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    exchange: Exchange
+
+    def json(self) -> Any:
+        """The body of a plain answer or an error."""
+        return json.loads(self.body)
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+    @property
+    def entry(self) -> Entry:
+        """The journal's entry."""
+        return self.exchange.entry
+
+    @property
+    def error(self) -> Any:
+        """`error` of the envelope."""
+        return self.json()["error"]
+
+    @property
+    def message(self) -> Any:
+        """The message of the only choice of a plain answer."""
+        (choice,) = self.json()["choices"]
+        return choice["message"]
+
+    @property
+    def chunks(self) -> list[Any]:
+        """The chunks of a stream that ended as it should, without `[DONE]`."""
+        *events, done, rest = self.body.decode().split("\n\n")
+        assert (done, rest) == ("data: [DONE]", "")
+        return [json.loads(event.removeprefix("data: ")) for event in events]
+
+    @property
+    def text(self) -> str:
+        """What the first choice says."""
+        if self.exchange.outcome.stream:
+            return "".join([delta.get("content") or "" for delta in self.deltas()])
+        return str(self.json()["choices"][0]["message"]["content"])
+
+    def deltas(self, choice: int = 0) -> list[Any]:
+        """The deltas of one choice of a stream."""
+        return [one["delta"] for chunk in self.chunks for one in chunk["choices"] if one["index"] == choice]
+
+
+def stubs(text: str, *, before: str = "") -> str:
+    """A scenario of these stubs, a YAML list; `before` are the other keys of the file."""
+    head, items = textwrap.dedent(before).strip(), textwrap.dedent(text).strip()
+    return "\n".join(filter(None, ["version: 1", head, "stubs:", textwrap.indent(items, "  ")]))
+
+
+def chat(user: str | None = "hi", /, *, model: str = "gpt-4o", **more: Any) -> dict[str, Any]:
+    """The body of a request that ends with a user's text; `messages` replaces the conversation."""
+    said = [] if user is None else [{"role": "user", "content": user}]
+    return {"model": model, "messages": said, **more}
+
+
+def open_session(
+    scenario: str,
+    *,
+    version: ProfileName | None = None,
+    seed: int = 0,
+    clock: Clock | None = None,
+    journal: Journal | None = None,
+    id: str = "test",
+) -> Session:
+    """A session with the stubs of a scenario and a clock that stands still."""
+    assembly = assemble([load_text(scenario, SOURCE)], version=version)
+    blueprint = assembly.common
+    tools = Tools(TokenCounter(), FakeData())
+    return Session(
+        id,
+        Stubs(blueprint.files, tools),
+        blueprint.gateway,
+        seed=seed,
+        clock=clock or Clock("fixed"),
+        journal=journal,
+    )
+
+
+def begin(session: Session, body: Mapping[str, Any] | bytes, *, headers: Mapping[str, str] | None = None) -> Exchange:
+    """A request that has been decided and whose answer is still on its way; end it with `session.finish`."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    return session.ask(Received("POST", PATH, pairs, raw))
+
+
+def read(exchange: Exchange, timeline: Timeline | None = None) -> Response:
+    """The response of an exchange."""
+    timeline = timeline or timeline_of(exchange.outcome, 0)
+    body = timeline.body if not timeline.frames else b"".join([frame.data for frame in timeline.frames])
+    headers = tuple([(name.decode(), value.decode("latin-1")) for name, value in timeline.headers])
+    return Response(timeline.status, headers, body, exchange)
+
+
+def ask_in(
+    session: Session,
+    body: Mapping[str, Any] | bytes,
+    *,
+    headers: Mapping[str, str] | None = None,
+    played: Played = WHOLE,
+) -> Response:
+    """The answer of a session to one more request; `played` says whether the client stayed to the end."""
+    exchange = begin(session, body, headers=headers)
+    session.finish(exchange, played)
+    return read(exchange)
+
+
+def ask(
+    scenario: str,
+    body: Mapping[str, Any] | bytes,
+    *,
+    headers: Mapping[str, str] | None = None,
+    version: ProfileName | None = None,
+    seed: int = 0,
+) -> Response:
+    """The answer of a scenario to the first request of a new session."""
+    return ask_in(open_session(scenario, version=version, seed=seed), body, headers=headers)
+
+
+def retry(count: int) -> dict[str, str]:
+    """The header in which the OpenAI SDKs count their retries."""
+    return {"x-stainless-retry-count": str(count)}
+
+
+def attempt(
+    body: Mapping[str, Any] | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    provider: str = "openai",
+    model: str = "gpt-4o",
+    number: int = 0,
+    fallback: int = 0,
+    elapsed_s: float = 0.0,
+) -> Attempt:
+    """One ask of a provider, for what compares or performs without a session."""
+    body = chat() if body is None else body
+    print_ = fingerprint(body)
+    return Attempt(
+        Conversation(validate(body), body),
+        RequestHeaders([(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]),
+        provider,
+        model,
+        Moment(elapsed_s, 1_767_225_600, 0, 0),
+        Draws(0, print_, 0, provider),
+        f"{provider}-key-1",
+        number,
+        fallback,
+    )
+
+
+def folded(deltas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The message that a client makes of deltas: texts joined, tool calls by index, the rest as it came last."""
+    found: dict[str, Any] = {}
+    calls: dict[int, dict[str, Any]] = {}
+    for delta in deltas:
+        for key, value in delta.items():
+            if key == "tool_calls":
+                _fold_calls(calls, value)
+            elif isinstance(value, str) and key != "role":
+                found[key] = found.get(key, "") + value
+            else:
+                found[key] = value
+    if calls:
+        found["tool_calls"] = [calls[index] for index in sorted(calls)]
+    return found
+
+
+def _fold_calls(calls: dict[int, dict[str, Any]], pieces: Sequence[Mapping[str, Any]]) -> None:
+    for piece in pieces:
+        call = calls.setdefault(piece["index"], {"id": None, "name": None, "arguments": ""})
+        call["id"] = piece.get("id") or call["id"]
+        call["name"] = piece["function"].get("name") or call["name"]
+        call["arguments"] += piece["function"]["arguments"]
