@@ -150,8 +150,10 @@ def plain(bounds: Bounds) -> Iterator[Row]:
                 closed_loops(job("plain", (our, other), scenarios.prompt("first"), bounds, connections), sides)
             group = f"plain, 10 stubs, {connections} connection{'s' * (connections > 1)}"
             yield from loop_rows(group, "request", *sides, 2.0, rate)
-        memory = [(mb,) if (mb := rss_mb(server.pid)) is not None else () for server in (our, other)]
-        yield Row("plain, after all of these", "memory", "MB", *memory)
+        memory = Figures(), Figures()
+        for server, figures in zip((our, other), memory, strict=True):
+            figures.add("rss", rss_mb(server.pid))
+        yield Row("plain, after all of these", "memory", "MB", memory[0].of("rss"), memory[1].of("rss"))
 
 
 def stubs(bounds: Bounds) -> Iterator[Row]:
@@ -161,8 +163,8 @@ def stubs(bounds: Bounds) -> Iterator[Row]:
         few = stack.enter_context(servers.ours(scenarios.write_scenario(bounds.folder, "few", 10)))
         few_started = time.perf_counter()
         many = stack.enter_context(servers.ours(scenarios.write_scenario(bounds.folder, "many", MANY_STUBS)))
-        waits_s = time.perf_counter() - few_started, few_started - begun
-        yield Row(f"{MANY_STUBS:,} stubs", "from the start until it listens", "s", *[(s,) for s in waits_s], "10 stubs")
+        few_s, many_s = few_started - begun, time.perf_counter() - few_started
+        yield Row(f"{MANY_STUBS:,} stubs", "from the start until it listens", "s", (many_s,), (few_s,), "10 stubs")
         for size, words in (("short prompt", scenarios.prompt), ("22 KB prompt", scenarios.long_prompt)):
             sides = Figures(), Figures()
             for _ in range(bounds.repeat):

@@ -7,18 +7,27 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 from mockbifrost.clock import ClockMode
-from mockbifrost.errors import ServerStartError, SessionFinishedError, UsageError, VerificationError
+from mockbifrost.errors import (
+    Finding,
+    ScenarioError,
+    ServerStartError,
+    SessionFinishedError,
+    UsageError,
+    VerificationError,
+)
 from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.load import LoadedScenario, load_paths, load_text, stub_from_mapping
+from mockbifrost.scenario.stubs import Stub
 from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings
-from mockbifrost.session.assembly import assemble, gateway_of
+from mockbifrost.session.assembly import assemble, merged_settings, reconfigured
 from mockbifrost.session.journal import Entry
 from mockbifrost.session.registry import Refused
 from mockbifrost.session.session import Session as SessionState
@@ -29,19 +38,22 @@ from mockbifrost.wire.profiles import ProfileName
 
 T = TypeVar("T")
 START_TIMEOUT_S = 30.0
+TICK_S = 0.5
+LONGEST_S = 1e10
+STOPPED = "the server has stopped; start another one, and make the session there"
 NO_JOURNAL = "the session's journal is empty: no request has come in yet"
 
 
 class MockBifrost:
     """A server in a thread of its own. `with MockBifrost() as server:` returns when it listens; leaving stops it.
 
-    Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, or texts of YAML that have a line
-    end in them. Raises ScenarioError for files that can't be used, ServerStartError where the port is taken.
+    Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, or texts of YAML
+    that have a line end in them. Raises ScenarioError for files that can't be used, ServerStartError where the port is taken.
     """
 
     def __init__(
         self,
-        scenarios: Sequence[str | Path] = (),
+        scenarios: str | Path | Sequence[str | Path] = (),
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -58,7 +70,7 @@ class MockBifrost:
         self._server: Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self._failures: list[BaseException] = []
 
     def start(self) -> Self:
         """Start and wait until requests are accepted. Raises ServerStartError."""
@@ -66,7 +78,7 @@ class MockBifrost:
             raise UsageError("this MockBifrost is running already; make another one, or use its session()")
         server = self._server = Server(self._assembly, self._settings)
         begun = threading.Event()
-        self._failure = None
+        failures = self._failures = []
 
         def ready(loop: asyncio.AbstractEventLoop) -> None:
             self._loop = loop
@@ -76,7 +88,7 @@ class MockBifrost:
             try:
                 server.run(ready)
             except BaseException as error:
-                self._failure = error
+                failures.append(error)
             finally:
                 server.close()
                 begun.set()
@@ -86,9 +98,8 @@ class MockBifrost:
         begun.wait(START_TIMEOUT_S)
         if self._loop is None:
             self._thread = None
-            raise ServerStartError(
-                f"The server's thread did not start: {self._failure or 'no sign of life'}."
-            ) from self._failure
+            why = failures[0] if failures else None
+            raise ServerStartError(f"The server's thread did not start: {why or 'no sign of life'}.") from why
         return self
 
     def stop(self) -> None:
@@ -131,10 +142,10 @@ class MockBifrost:
 
     def run(self, action: Callable[[], T]) -> T:
         """Run an action on the server's event loop and wait for it: the one way in which other threads touch its state."""
-        loop = self._loop
+        loop, thread = self._loop, self._thread
         self._running()
-        if loop is None:
-            raise UsageError("the server has stopped")
+        if loop is None or thread is None:
+            raise UsageError(STOPPED)
         done: list[T] = []
         failed: list[BaseException] = []
         finished = threading.Event()
@@ -147,8 +158,13 @@ class MockBifrost:
             finally:
                 finished.set()
 
-        loop.call_soon_threadsafe(perform)
-        finished.wait()
+        try:
+            loop.call_soon_threadsafe(perform)
+        except RuntimeError:  # the loop is closed
+            raise UsageError(STOPPED) from None
+        while not finished.wait(TICK_S):
+            if not thread.is_alive():
+                raise UsageError(STOPPED)
         if failed:
             raise failed[0]
         return done[0]
@@ -163,7 +179,10 @@ class MockBifrost:
         version: ProfileName | None = None,
         verify: bool = True,
     ) -> Iterator[Session]:
-        """A new session for the length of a block. Leaving without an exception verifies it. Raises UsageError where it can't be had."""
+        """A new session for the length of a block, verified when it is left without an exception.
+
+        `seed` and `version` beat those of the files. Raises UsageError where the session can't be had.
+        """
         session = self.open_session(id, seed=seed, clock=clock, version=version)
         try:
             yield session
@@ -182,25 +201,22 @@ class MockBifrost:
     ) -> Session:
         """A new session that lasts until it is finished."""
         server = self._running()
+        settings = self._settings
 
         def create() -> SessionState:
-            named = id or server.sessions.new_id()
-            if id is not None and server.sessions.find(id) is not None:
-                raise UsageError(f"session {id!r} is in use already; leave out the id, and a new one is made")
-            gateway = None
-            if version is not None:
-                gateway = gateway_of(GatewaySettings(), version)
-            made = server.sessions.create(named, seed=seed, clock=clock, gateway=gateway)
+            named = server.sessions.new_id() if id is None else id
+            made = server.sessions.create(named, seed=seed, clock=clock, version=version)
             if isinstance(made, Refused):
                 raise UsageError(made.message)
             return made
 
-        return Session(self, self.run(create))
+        own_seed = seed is not None or settings.seed is not None
+        return Session(self, self.run(create), own_seed, version is not None or settings.version is not None)
 
 
-def _loaded(scenarios: Sequence[str | Path]) -> tuple[LoadedScenario, ...]:
+def _loaded(scenarios: str | Path | Sequence[str | Path]) -> tuple[LoadedScenario, ...]:
     found: list[LoadedScenario] = []
-    for number, scenario in enumerate(scenarios):
+    for number, scenario in enumerate([scenarios] if isinstance(scenarios, str | Path) else scenarios):
         if isinstance(scenario, str) and "\n" in scenario:
             found.append(load_text(scenario, f"scenario {number + 1}"))
         else:
@@ -208,12 +224,30 @@ def _loaded(scenarios: Sequence[str | Path]) -> tuple[LoadedScenario, ...]:
     return tuple(found)
 
 
+def _from_mapping(data: Mapping[str, Any], source: str, line: int) -> LoadedScenario:
+    """A scenario of plain values; all that is wrong with it is wrong where the code loads it."""
+    import yaml
+
+    try:
+        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+    except yaml.YAMLError as error:
+        why = ", ".join([str(part) for part in error.args if not isinstance(part, type)]) or type(error).__name__
+        raise ScenarioError([Finding(source, line, 1, "", f"the mapping holds what no scenario can: {why}")]) from None
+    try:
+        model = load_text(text, source).model
+    except ScenarioError as error:
+        raise ScenarioError([replace(finding, line=line, column=1) for finding in error.findings]) from None
+    return LoadedScenario(model, source, (line,) * len(model.stubs))
+
+
 class Session:
     """One test's view of the server: stubs of its own, a clock, a journal. Usable from sync and async tests alike."""
 
-    def __init__(self, server: MockBifrost, state: SessionState) -> None:
+    def __init__(self, server: MockBifrost, state: SessionState, own_seed: bool, own_version: bool) -> None:
         self._server = server
         self._state = state
+        self._own_seed = own_seed
+        self._own_version = own_version
         self._own: set[str] = set()
         self._pending: dict[str, When] = {}
         self._added = 0
@@ -234,12 +268,12 @@ class Session:
     def base_url(self) -> str:
         """What a client is given: nothing else is needed to be alone in this session."""
         server = self._server._running()
-        return f"{server.origin}/s/{self.id}/pydanticai/v1"
+        return f"{server.origin}/s/{quote(self.id, safe='')}/pydanticai/v1"
 
     @property
     def url(self) -> str:
         """The same without the path of the endpoint."""
-        return f"{self._server.url}/s/{self.id}"
+        return f"{self._server.url}/s/{quote(self.id, safe='')}"
 
     @property
     def api_key(self) -> str:
@@ -247,7 +281,7 @@ class Session:
         return f"mb-{self.id}"
 
     def when(self, **expected: Any) -> When:
-        """A new stub: the keys of `when` in the scenario language. Say what it does next: `.reply(…)`, `.error(…)`, `.sequence(…)`."""
+        """A new stub: the keys of `when` in the scenario language. Say next what it does: `.reply(…)`, `.error(…)`, …"""
         frame = sys._getframe(1)
         self._added += 1
         stub_id = f"own#{self._added}"
@@ -256,17 +290,34 @@ class Session:
         return when
 
     def load(self, scenario: str | Path | Mapping[str, Any]) -> None:
-        """Add the stubs of a file, of a text of YAML, or of a mapping, in front of the server's."""
-        if isinstance(scenario, Mapping):
-            import yaml
+        """Add the stubs of a file or folder, of a text of YAML, or of a mapping, in front of the server's.
 
-            loaded: tuple[LoadedScenario, ...] = (
-                load_text(yaml.safe_dump(dict(scenario), sort_keys=False), "loaded mapping"),
-            )
+        Its `gateway` settings override the server's in this session. Raises ScenarioError, and nothing is added.
+        """
+        frame = sys._getframe(1)
+        source, line = frame.f_code.co_filename, frame.f_lineno
+        if isinstance(scenario, Mapping):
+            loaded: tuple[LoadedScenario, ...] = (_from_mapping(scenario, source, line),)
+        elif isinstance(scenario, str) and "\n" in scenario:
+            loaded = (load_text(scenario, f"the text at {source}:{line}"),)
         else:
-            loaded = _loaded([scenario])
-        stubs = [stub for one in assemble(loaded).common.files.stubs for stub in [one]]
-        self._run(lambda: self._state.add(stubs))
+            loaded = _loaded(scenario)
+        here = [replace(one, model=one.model.model_copy(update={"session": None})) for one in loaded]
+        settings = merged_settings(here)
+        if self._own_version:
+            settings = GatewaySettings.model_validate(
+                settings.model_dump(include=settings.model_fields_set - {"version"})
+            )
+        stubs: list[Stub] = []
+        for stub in assemble(here, keep_seeds=not self._own_seed).common.files.added:
+            self._added += 1
+            stubs.append(replace(stub, id=f"loaded#{self._added}"))
+
+        def add() -> None:
+            self._state.gateway = reconfigured(self._state.gateway, settings)
+            self._state.add(stubs)
+
+        self._run(add)
 
     @property
     def requests(self) -> tuple[Entry, ...]:
@@ -313,17 +364,26 @@ class Session:
         """End the session: later requests for it are refused. Safe to call twice."""
         if self._finished:
             return
-        server = self._server._server
-        if server is not None and self._server._thread is not None:
-            self._server.run(lambda: server.sessions.finish(self.id))
         self._finished = True
+        server = self._server._server
+        if server is None or self._server._thread is None:
+            return
+
+        def end() -> None:
+            if server.sessions.find(self.id) is self._state:
+                server.sessions.finish(self.id)
+
+        self._server.run(end)
 
     def _put(self, when: When) -> None:
         """(Re)compile a stub of this session and put it into its place."""
         loaded = stub_from_mapping(when.mapping(), when.source, when.line)
         stub = compile_stub(loaded.model, id=when.id, source=when.source, line=when.line)
-        self._own.add(stub.id)
         self._run(lambda: self._state.put(stub))
+        if when.needed:
+            self._own.add(stub.id)
+        else:
+            self._own.discard(stub.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,11 +408,14 @@ class SessionClock:
     def advance(self, duration: str | float) -> None:
         """Move it forward: `"5m"`, or seconds. Raises UsageError for what is no duration."""
         try:
-            seconds = float(duration) if isinstance(duration, (int, float)) else parse_duration(duration)
-        except ValueError as error:
+            number = isinstance(duration, (int, float)) and not isinstance(duration, bool)
+            seconds = float(duration) if number else parse_duration(duration)
+        except (ValueError, OverflowError) as error:
             raise UsageError(f"clock.advance: {error}") from None
-        if seconds < 0:
-            raise UsageError(f"clock.advance: time does not run back, got {duration!r}")
+        if not 0 <= seconds <= LONGEST_S:
+            raise UsageError(
+                f"clock.advance: time can't be moved by {duration!r} seconds: only forward, and by years at most"
+            )
         self._session._run(lambda: self._session._state.clock.advance(seconds))
 
     @property
@@ -397,20 +460,28 @@ class When:
         """Where it was written."""
         return f"{self.source}:{self.line}"
 
+    @property
+    def needed(self) -> bool:
+        """Whether the test fails when nothing uses it."""
+        return self._written.get("required") is not False
+
     def mapping(self) -> dict[str, Any]:
         """The stub as a scenario file would have it."""
         return dict(self._written)
 
     def _with(self, key: str, value: Any, *, behaviour: bool = False) -> Self:
-        before = dict(self._written)
-        self._written[key] = value
+        return self._with_all({key: value}, behaviour=behaviour)
+
+    def _with_all(self, keys: Mapping[str, Any], *, behaviour: bool) -> Self:
+        before, complete = self._written, self.complete
+        self._written = {**before, **keys}
         if behaviour:
             self.complete = True
         if self.complete:
             try:
                 self._session._put(self)
             except BaseException:
-                self._written = before
+                self._written, self.complete = before, complete
                 raise
         return self
 
@@ -429,11 +500,8 @@ class When:
 
     def sequence(self, *steps: Any, on_end: str | None = None, scope: str | None = None) -> Self:
         """One step after another; each a text (a reply) or a mapping of one behaviour."""
-        if on_end is not None:
-            self._written["on_end"] = on_end
-        if scope is not None:
-            self._written["scope"] = scope
-        return self._with("sequence", list(steps), behaviour=True)
+        more = {key: value for key, value in (("on_end", on_end), ("scope", scope)) if value is not None}
+        return self._with_all({"sequence": list(steps), **more}, behaviour=True)
 
     def echo(self) -> Self:
         """The last user message comes back."""
@@ -460,7 +528,7 @@ class When:
         return self._with("priority", number)
 
     def required(self, uses: bool | int = True) -> Self:
-        """It must be used: at least once, or exactly so often."""
+        """It must be used: at least once, or exactly so often. False: it need not, though the test added it."""
         return self._with("required", uses)
 
     def pace(self, name: str | None = None, **keys: Any) -> Self:

@@ -1,4 +1,4 @@
-"""Asks a scenario in process: a session, no socket, no waiting. What the server adds around it is tested over sockets."""
+"""Asks a scenario in process: a session, no socket, no waiting. What the server adds is tested over sockets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from mockbifrost.match.conversation import Conversation
 from mockbifrost.playback.player import WHOLE, Played
 from mockbifrost.playback.timeline import Timeline, timeline_of
 from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.fake import FakeData
-from mockbifrost.scenario.load import load_text
+from mockbifrost.scenario.load import load_text, stub_from_mapping
 from mockbifrost.scenario.scripts import Tools
-from mockbifrost.scenario.stubs import Stubs
+from mockbifrost.scenario.stubs import Layer, Stubs
 from mockbifrost.seeds import Draws
-from mockbifrost.session.assembly import assemble
+from mockbifrost.session.assembly import assemble, gateway_of
 from mockbifrost.session.journal import Entry, Journal
 from mockbifrost.session.session import Exchange, Received, Session
+from mockbifrost.vocabulary.settings import GatewaySettings
 from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.profiles import ProfileName
 from mockbifrost.wire.request import fingerprint, validate
@@ -212,3 +214,13 @@ def _fold_calls(calls: dict[int, dict[str, Any]], pieces: Sequence[Mapping[str, 
         call["id"] = piece.get("id") or call["id"]
         call["name"] = piece["function"].get("name") or call["name"]
         call["arguments"] += piece["function"]["arguments"]
+
+
+def session_with(*stubs: Mapping[str, Any] | str, version: ProfileName = "documented", seed: int = 0) -> Session:
+    """A session with stubs given as plain values, a text being a reply. Any text goes, also what YAML can't hold."""
+    compiled = [
+        compile_stub(stub_from_mapping(stub, SOURCE, number).model, id=f"stub-{number}", source=SOURCE, line=number)
+        for number, stub in enumerate([{"reply": stub} if isinstance(stub, str) else stub for stub in stubs], 1)
+    ]
+    tools = Tools(TokenCounter(), FakeData())
+    return Session("test", Stubs(Layer(compiled), tools), gateway_of(GatewaySettings(), version), seed=seed)

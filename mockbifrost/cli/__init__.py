@@ -6,6 +6,7 @@ import click
 
 from mockbifrost import __version__
 from mockbifrost.cli.check import check
+from mockbifrost.cli.explain import explain
 from mockbifrost.cli.serve import serve
 
 
@@ -17,3 +18,4 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(check)
+main.add_command(explain)

@@ -90,12 +90,23 @@ def serve(
         sys.exit(2)
     stubs = sum([len(scenario.model.stubs) for scenario in scenarios])
 
+    failures: list[OSError] = []
+
     def ready(_loop: object) -> None:
-        if port_file is not None:
-            _write_port(port_file, server.port)
-        click.echo(welcome(server, len(scenarios), stubs))
+        try:
+            if port_file is not None:
+                _write_port(port_file, server.port)
+        except OSError as error:
+            failures.append(error)
+            server.stop()
+        else:
+            click.echo(welcome(server, len(scenarios), stubs))
 
     server.run(ready)
+    if failures:
+        why = failures[0].strerror or failures[0]
+        click.echo(f"The port can't be written to {port_file}: {why}; choose another --port-file.", err=True)
+        sys.exit(2)
 
 
 def _write_port(path: Path, port: int) -> None:

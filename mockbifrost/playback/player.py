@@ -82,7 +82,7 @@ async def _paced(
     timeline: Timeline, send: Send, leaving: _Leaving, loop: asyncio.AbstractEventLoop, started: float
 ) -> Played:
     frames = timeline.frames
-    position, chunks, begun = 0, 0, False
+    position, chunks, begun, joined = 0, 0, False, timeline.joined
     while position < len(frames):
         deadline = started + frames[position].at_s
         if deadline > loop.time():
@@ -91,7 +91,7 @@ async def _paced(
             return Played(True, chunks)
         now = max(loop.time(), deadline) - started
         due = position
-        while due < len(frames) and frames[due].at_s <= now:  # what is due at once goes out in one write
+        while due < len(frames) and frames[due].at_s <= now and (joined or due == position):
             chunks += frames[due].content
             due += 1
         data = (

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from mockbifrost.gateway.outcome import Outcome
 from mockbifrost.values import value
 from mockbifrost.wire.headers import RawHeaders
+
+NO_BODY: Final = (204, 304)
+"""Statuses whose responses have neither a body nor a length."""
 
 
 @value
@@ -29,6 +32,8 @@ class Timeline:
     end: Literal["clean", "close"] = "clean"
     sized: bool = True
     """Whether the length of the body is told ahead."""
+    joined: bool = True
+    """Whether frames that are due at once go out in one write; else each is a write of its own."""
 
     @property
     def size(self) -> int:
@@ -41,14 +46,39 @@ def timeline_of(outcome: Outcome, speed: float) -> Timeline:
     if outcome.speed is not None:
         speed = outcome.speed
     cast = outcome.cast
-    sized = not outcome.stream and (not outcome.raw or (outcome.end == "clean" and len(cast.frames) == 1))
+    if outcome.raw:
+        return _written_out(outcome, speed)
     if not speed or (cast.immediate and not outcome.waited_s):
-        return Timeline(outcome.status, outcome.headers, cast.whole.fill(outcome.values), (), outcome.end, sized)
-    values = outcome.values
-    frames = tuple(
+        body = cast.whole.fill(outcome.values)
+        return Timeline(outcome.status, outcome.headers, body, (), outcome.end, not outcome.stream)
+    return Timeline(outcome.status, outcome.headers, b"", _frames(outcome, speed), outcome.end, not outcome.stream)
+
+
+def _frames(outcome: Outcome, speed: float) -> tuple[Frame, ...]:
+    cast, values, waited_s = outcome.cast, outcome.values, outcome.waited_s
+    return tuple(
         [
-            Frame((at_s + outcome.waited_s) / speed, mold.fill(values), content)
+            Frame((at_s + waited_s) / speed if speed else 0.0, mold.fill(values), content)
             for at_s, mold, content in zip(cast.times_s, cast.frames, cast.content, strict=True)
         ]
     )
-    return Timeline(outcome.status, outcome.headers, b"", frames, outcome.end, sized)
+
+
+def _written_out(outcome: Outcome, speed: float) -> Timeline:
+    """An answer in the words of a script: each piece is one write, and a length that it states stays as it is, a wrong one too."""
+    frames = _frames(outcome, speed)
+    if outcome.status in NO_BODY:
+        frames = (Frame(frames[-1].at_s, b"", content=False),)
+    headers = [
+        pair for pair in outcome.headers if pair[0] != b"transfer-encoding"
+    ]  # its chunks are cut where it is written
+    end, sized = outcome.end, outcome.end == "clean" and len(frames) == 1
+    stated = [text for name, text in headers if name == b"content-length"]
+    if stated == [b"%d" % sum([len(frame.data) for frame in frames])] and end == "clean":
+        headers = [pair for pair in headers if pair[0] != b"content-length"]
+        sized = True
+    elif stated:
+        end, sized = "close", False  # bytes that no server would send go out as they are, and then it hangs up
+    if len(frames) == 1 and not frames[0].at_s:
+        return Timeline(outcome.status, headers, frames[0].data, (), end, sized)
+    return Timeline(outcome.status, headers, b"", frames, end, sized, joined=False)

@@ -37,7 +37,12 @@ SMALLEST_INT: Final = -(1 << 63)
 LARGEST_INT: Final = (1 << 64) - 1
 """What JSON's writers and readers agree to hold."""
 
+MOST_FINDINGS: Final = 1_000
+"""How many findings of one file are told."""
+
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LINE_END: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_WORD: Final = re.compile(r"[^\s,\[\]{}#]+")
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INT: Final = re.compile(r"[-+]?[0-9]+")
 _LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+")
@@ -83,17 +88,29 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
     complete: bool = False
     """The text could be read, so `value` is what it says."""
+    _lines: list[str] = field(default_factory=list)
 
     def place(self, container: Plain, key: str | int) -> Place | None:
         """Where a key or an item of a mapping or list of this document stands."""
         return self.places.get(id(container), {}).get(key)
 
+    def line(self, mark: Mark) -> str:
+        """The line that a place is in; nothing where the text has no such line."""
+        if not self._lines:
+            self._lines = _LINE_END.split(self.text)
+        return self._lines[mark.line] if mark.line < len(self._lines) else ""
+
     def written(self, mark: Mark) -> str:
         """The word that stands at a place, as it was written."""
-        lines = self.text.split("\n")
-        rest = lines[mark.line][mark.column :] if mark.line < len(lines) else ""
-        found = re.match(r"[^\s,\[\]{}#]+", rest)
+        found = _WORD.match(self.line(mark), mark.column)
         return found[0] if found else ""
+
+    def find(self, mark: Mark, path: str, message: str, hint: str = "") -> None:
+        """Note what is wrong; past `MOST_FINDINGS` only that there is more."""
+        if len(self.findings) == MOST_FINDINGS:
+            path, message, hint = "", "there is more to mend from here on", ""
+        if len(self.findings) <= MOST_FINDINGS:
+            self.findings.append(Finding(self.source, mark.line + 1, mark.column + 1, path, message, hint))
 
 
 def read_document(text: str, source: str) -> Document:
@@ -103,28 +120,19 @@ def read_document(text: str, source: str) -> Document:
     if bad:
         line = text.count("\n", 0, bad.start())
         mark = Mark(line, bad.start() - (text.rfind("\n", 0, bad.start()) + 1))
-        _find(
-            document,
-            mark,
-            "",
-            f"the character U+{ord(bad[0]):04X} is not allowed in YAML",
-            "remove it, or escape it in double quotes",
-        )
+        message = f"the character U+{ord(bad[0]):04X} is not allowed in YAML"
+        document.find(mark, "", message, "remove it, or escape it in double quotes")
         return document
     try:
         _Reader(document).read(yaml.parse(text.removeprefix("\ufeff"), Loader=_LOADER))
-    except yaml.YAMLError as error:
-        _find(document, *_unreadable(document, error))
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML's own reader lets escapes through that no character has
+        document.find(*_unreadable(document, error))
     except _Stop:
         pass
     return document
 
 
-def _find(document: Document, mark: Mark, path: str, message: str, hint: str = "") -> None:
-    document.findings.append(Finding(document.source, mark.line + 1, mark.column + 1, path, message, hint))
-
-
-def _unreadable(document: Document, error: yaml.YAMLError) -> tuple[Mark, str, str, str]:
+def _unreadable(document: Document, error: Exception) -> tuple[Mark, str, str, str]:
     """The place, the path, the words and the advice for a text that is not YAML."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return Mark(0, 0), "", f"is not YAML: {str(error).splitlines()[0]}", ""
@@ -132,10 +140,8 @@ def _unreadable(document: Document, error: yaml.YAMLError) -> tuple[Mark, str, s
     mark = Mark(at.line, at.column) if at else Mark(0, 0)
     problem = error.problem or "it can't be read"
     where = f" {error.context}" if error.context and error.context.startswith("while") else ""
-    lines = document.text.split("\n")
-    line = lines[mark.line] if mark.line < len(lines) else ""
     hint = ""
-    if "\t" in line[: mark.column + 1]:
+    if "\t" in document.line(mark)[: mark.column + 1]:
         hint = "indent with spaces, never with tabs"
     elif "mapping values are not allowed" in problem:
         hint = "put a text that holds ': ' in quotes"
@@ -196,24 +202,17 @@ class _Reader:
     def _start(self, event: MappingStartEvent | SequenceStartEvent, value: list[Plain] | dict[str, Plain]) -> None:
         mark = _mark(event)
         if len(self._stack) >= DEEPEST:
-            self._find(mark, f"more than {DEEPEST} lists and mappings stand inside one another")
+            self._document.find(mark, "", f"more than {DEEPEST} lists and mappings stand inside one another")
             raise _Stop
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.value, dict) and top.key is _MISSING and not top.merges:
-            hint = 'put a template in quotes: "{{ … }}"' if self._document_text_at(mark).startswith("{{") else ""
-            hint = hint or ('put a template in quotes: "{{ … }}"' if self._in_template(mark) else "keys are text")
+            template = "{{" in self._document.line(mark)[max(0, mark.column - 1) : mark.column + 2]
+            hint = 'put a template in quotes: "{{ … }}"' if template else "keys are text"
             self._find(mark, "a key can't be a list or a mapping", hint)
             raise _Stop
         if event.tag is not None and event.tag not in (_CORE + "map", _CORE + "seq", "!"):
             self._unknown_tag(event.tag, mark)
         self._stack.append(_Frame(value, mark, event.anchor))
-
-    def _document_text_at(self, mark: Mark) -> str:
-        lines = self._document.text.split("\n")
-        return lines[mark.line][mark.column : mark.column + 2] if mark.line < len(lines) else ""
-
-    def _in_template(self, mark: Mark) -> bool:
-        return mark.column > 0 and self._document_text_at(Mark(mark.line, mark.column - 1)) == "{{"
 
     def _end(self) -> None:
         frame = self._stack.pop()
@@ -247,7 +246,7 @@ class _Reader:
             value = self._tagged(event.tag, text, mark)
         elif event.style:
             value = text
-            if not text.isascii() and _UNPRINTABLE.search(text.replace("\ufeff", "")) and not _encodable(text):
+            if not text.isascii() and not _encodable(text):
                 self._find(mark, "holds half a surrogate pair, which is no character", "write the whole character")
                 value = ""
         elif text == "<<" and self._expects_key():
@@ -340,7 +339,7 @@ class _Reader:
     def _key(self, value: Plain, mark: Mark, frame: _Frame) -> str | None:
         """The key, or None for one whose value is not kept."""
         if not isinstance(value, str):
-            shown = self._document.written(mark) or "null"
+            shown = self._document.written(mark).removesuffix(":") or "null"
             self._find(mark, f"the key {shown} is not text", f'put it in quotes: "{shown}"')
             return None
         first = frame.places.get(value)
@@ -380,7 +379,7 @@ class _Reader:
         return path_text(parts)
 
     def _find(self, mark: Mark, message: str, hint: str = "") -> None:
-        _find(self._document, mark, self._path(), message, hint)
+        self._document.find(mark, self._path(), message, hint)
 
 
 def path_text(parts: list[str | int]) -> str:

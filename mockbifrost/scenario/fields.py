@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainValidator
 
-from mockbifrost.vocabulary.node import Many, described, did_you_mean, refusal
+from mockbifrost.vocabulary.node import Many, described, did_you_mean, refusal, shortened
 
 Json: TypeAlias = JsonValue
 JsonMapping: TypeAlias = Mapping[str, JsonValue]
@@ -70,8 +70,10 @@ def check_template(text: str) -> str:
 
         try:
             Compiled(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
-            raise refusal(str(error) or f"the template can't be read: {type(error).__name__}") from None
+        except ValueError as error:
+            raise refusal(str(error)) from None
+        except (RecursionError, MemoryError, OverflowError, SyntaxError):
+            raise refusal(f"the template {shortened(text)!r} is too deep or too large") from None
     return text
 
 

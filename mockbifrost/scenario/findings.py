@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mockbifrost.errors import Finding
-from mockbifrost.scenario.document import Document, Mark, path_text
+from mockbifrost.scenario.document import MOST_FINDINGS, Document, Mark, path_text
 from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.model import ActiveModel, DefaultsModel, ScenarioModel, StubModel
 from mockbifrost.scenario.pace_model import PaceModel
@@ -57,15 +57,25 @@ _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def findings_of(error: ValidationError, root: type[Node], document: Document, at: Mark | None = None) -> list[Finding]:
-    """Each error as a finding, in no order. `at`: where all of them are, for values that came from no file."""
+    """The errors as findings, in no order. `at`: where all of them are, for values that came from no file."""
     found: dict[tuple[Mark, str], Finding] = {}
-    for detail in error.errors(include_url=False):
+    details = [detail for detail in error.errors(include_url=False) if not _echoed(detail)]
+    for detail in details[:MOST_FINDINGS]:
         path, mark, written = _located(detail, document)
         message, hint = _said(detail, root, written)
         mark = at or mark
         finding = Finding(document.source, mark.line + 1, mark.column + 1, path_text(path), message, hint)
         found.setdefault((mark, finding.key_path), finding)
-    return list(found.values())
+    findings = list(found.values())
+    if len(details) > MOST_FINDINGS:
+        last, more = findings[-1], len(details) - MOST_FINDINGS
+        findings.append(Finding(last.source, last.line, last.column, "", f"{more} more findings are not shown"))
+    return findings
+
+
+def _echoed(detail: ErrorDetails) -> bool:
+    """Whether a list is called too short only because its items are wrong, each of which is told."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _located(detail: ErrorDetails, document: Document) -> tuple[list[str | int], Mark, str]:

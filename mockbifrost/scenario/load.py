@@ -72,11 +72,17 @@ def load_paths(paths: Sequence[Path]) -> tuple[LoadedScenario, ...]:
             if isinstance(file, Finding):
                 results.append(_Result([file]))
                 continue
-            real = os.path.realpath(file)
-            if real not in seen:
-                seen.add(real)
+            if (same := _identity(file)) not in seen:
+                seen.add(same)
                 results.append(_read_file(file))
     return tuple(_checked(results))
+
+
+def _identity(path: Path) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # reading it will say why
+        return str(path)
 
 
 def stub_from_mapping(data: Mapping[str, object], source: str, line: int) -> LoadedStub:
@@ -111,7 +117,7 @@ def _checked(results: list[_Result]) -> list[LoadedScenario]:
 
 
 def _files(path: Path) -> Iterator[Path | Finding]:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         yield path
         return
     found = False
@@ -122,14 +128,8 @@ def _files(path: Path) -> Iterator[Path | Finding]:
                 found = True
                 yield Path(folder, name)
     if not found:
-        yield Finding(
-            str(path),
-            0,
-            0,
-            "",
-            "the folder holds no *.yaml or *.yml file",
-            "name a file, or the folder of your scenarios",
-        )
+        hint = "name a file, or the folder of your scenarios"
+        yield Finding(str(path), 0, 0, "", "the folder holds no *.yaml or *.yml file", hint)
 
 
 def _read_file(path: Path) -> _Result:

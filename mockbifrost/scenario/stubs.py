@@ -161,20 +161,16 @@ class Stubs:
             )
 
     def near_misses(self, attempt: Attempt, tally: Tally) -> tuple[NearMiss, ...]:
-        """Those that came nearest, nearest first."""
-        return nearest([self._near_miss(stub, attempt, tally) for stub in self])
+        """Those that came nearest, nearest first, for an attempt that has been counted."""
+        return nearest([self.near_miss(stub, attempt, tally, tally.count(stub.reached_key) - 1) for stub in self])
 
-    def _near_miss(self, stub: Stub, attempt: Attempt, tally: Tally) -> NearMiss:
+    def near_miss(self, stub: Stub, attempt: Attempt, tally: Tally, reached: int) -> NearMiss:
+        """What a stub says to an attempt; `reached` counts those that fitted it before."""
         mismatches = stub.expectation.mismatches(attempt)
         reason = ""
         if not mismatches:
-            use = tally.use_of(stub.id)
-            reached = use.reached if use else max(0, tally.count(stub.reached_key) - 1)  # this attempt has been counted
-            attempt = _seeded(stub, attempt)
-            reason = (
-                stub.activity.why_not(reached, attempt, tally.gates, stub.ref.label)
-                or "its sequence has no more steps (on_end: pass)"
-            )
+            why = stub.activity.why_not(max(0, reached), attempt, tally.gates, stub.ref.label)
+            reason = why or "its sequence has no more steps (on_end: pass)"
         return NearMiss(stub.ref.name, stub.ref.source, stub.ref.line, len(stub.expectation.checks), mismatches, reason)
 
     def explain(self, attempt: Attempt, misses: Sequence[NearMiss]) -> str:

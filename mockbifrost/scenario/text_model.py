@@ -70,5 +70,7 @@ def _pattern_problems(pattern: str, flags: object) -> Iterator[Problem]:
         bits |= _FLAGS.get(flag, 0)
     try:
         re.compile(pattern, bits)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
+    except RecursionError:
+        yield Problem("the regular expression is nested too deeply", "", ("regex",))
+    except (re.error, OverflowError, Warning) as error:
         yield Problem(f"is not a regular expression: {error}", "", ("regex",))

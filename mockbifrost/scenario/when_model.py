@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mockbifrost.scenario.fields import AtLeastOne, HeaderName, Json, Name, Names, Numbers, OneOrMoreNames
 from mockbifrost.scenario.text_model import TextMatcherModel
-from mockbifrost.vocabulary.node import Many, Node, Problem, did_you_mean
+from mockbifrost.vocabulary.node import Many, Node, Problem, did_you_mean, shortened
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -160,9 +160,9 @@ def _path_problems(expression: str) -> Iterator[Problem]:
     try:
         jmespath.compile(expression)
     except (jmespath.exceptions.JMESPathError, ValueError, RecursionError) as error:
-        yield Problem(
-            f"{expression!r} is not a JMESPath expression: {str(error).splitlines()[0]}", "", ("body", expression)
-        )
+        reason = str(error).splitlines()[0].removesuffix(":")
+        text = f"{shortened(expression)!r} is not a JMESPath expression: {reason}"
+        yield Problem(text, "", ("body", expression))
 
 
 def _is_matcher(value: object) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import unquote
 
 from mockbifrost.gateway.models import models_json
 from mockbifrost.playback.player import Message, Receive, Send
@@ -26,7 +26,9 @@ MODELS_PATHS: Final = frozenset(
 CONTROL: Final = "/__mockbifrost"
 BASE: Final = "/pydanticai/v1"
 
-_API_KEY: Final = b"Bearer mb-"
+LOG: Final = logging.getLogger("mockbifrost")
+_KEY_HEADERS: Final = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+_KEY: Final = b"mb-"
 
 
 class Application:
@@ -38,9 +40,17 @@ class Application:
         self._control = control
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """One request."""
+        """One request. What fails here is a bug of the server, and even that is answered in the envelope."""
         if scope["type"] != "http":
             return
+        try:
+            await self._answer(scope, receive, send)
+        except Exception as error:
+            LOG.exception("A bug of mockbifrost: %s %s failed.", scope["method"], scope["path"])
+            text = f"A bug of mockbifrost: {type(error).__name__}: {error}\n  do: report it, with this request and the server's log"
+            await send_reply(send, refusal(500, "internal", text))
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         named: str | None = None
         if path.startswith("/s/"):
@@ -49,28 +59,28 @@ class Application:
         if path in CHAT_PATHS and scope["method"] == "POST":
             session = self._session(scope, named)
             if isinstance(session, Refused):
-                await send_reply(send, refusal(400, session.kind, session.message))
+                await send_reply(send, _for_browsers(scope, refusal(400, session.kind, session.message)))
                 return
             await self._chat(scope, receive, send, session)
             return
         if path.startswith(CONTROL):
             await self._control(scope, receive, send)
             return
-        await send_reply(send, self._around(scope, path, named))
+        await send_reply(send, _for_browsers(scope, self._around(scope, path, named)))
 
     def _session(self, scope: Message, named: str | None) -> Session | Refused:
         """By path, else by header, else by API key, else the default one."""
         if named is None:
-            key: str | None = None
+            key: bytes | None = None
             for name, value in scope["headers"]:
-                if name == b"x-mockbifrost-session":
-                    named = value.decode("latin-1")
+                if name == b"x-mockbifrost-session" and value:
+                    named = value.decode("utf-8", "replace")
                     break
-                if name == b"authorization" and value[:10] == _API_KEY:
-                    key = value[10:].decode("latin-1")
-            named = named or key or DEFAULT
-        else:
-            named = unquote(named)
+                if name in _KEY_HEADERS:
+                    bare = value[7:] if value[:7].lower() == b"bearer " else value
+                    if bare.startswith(_KEY):
+                        key = bare[len(_KEY) :]
+            named = named or (key.decode("utf-8", "replace") if key else DEFAULT)
         return self._sessions.get(named)
 
     def _around(self, scope: Message, path: str, named: str | None) -> Reply:
@@ -98,6 +108,15 @@ def _preflight(scope: Message) -> Reply:
     return Reply(200, b"", cors(origin)) if origin_allowed(origin) else Reply(403, b"", [])
 
 
+def _for_browsers(scope: Message, reply: Reply) -> Reply:
+    """With what lets a page of this machine read it; a preflight has that already."""
+    if scope["method"] != "OPTIONS":
+        for name, value in scope["headers"]:
+            if name == b"origin" and origin_allowed(value.decode("latin-1")):
+                return Reply(reply.status, reply.body, [*reply.headers, *cors(value.decode("latin-1"))])
+    return reply
+
+
 def _wrong_method(path: str, method: str, allowed: str) -> Reply:
     reply = refusal(405, "wrong_method", f"{method} {path} is not possible: this path takes {allowed} only.")
     return Reply(reply.status, reply.body, [*reply.headers, (b"allow", allowed.encode())])
@@ -120,6 +139,10 @@ def hint_for(method: str, whole: str, path: str) -> str:
         (
             lambda text: text.rstrip("/") == "/chat/completions",
             f" The base URL lacks its path: set it to http://HOST:PORT{BASE}.",
+        ),
+        (
+            lambda text: "//" in text and text.replace("//", "/") in CHAT_PATHS,
+            " The path has two slashes in a row: the base URL of a client ends without one.",
         ),
         (lambda text: text.rstrip("/") in CHAT_PATHS, " Leave out the slash at the end."),
     )

@@ -10,7 +10,7 @@ from mockbifrost.playback.player import Message, Receive
 
 _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 DISCARDED: Final = 8
-"""A body that is too large is read to its end, as far as this many times the limit, so that the client gets to read the answer."""
+"""A body that is too large is read to its end, up to so many times the limit, so that the client gets to read why."""
 
 
 class BodyRefused(Exception):
@@ -35,8 +35,8 @@ async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], mo
     if message.get("more_body"):
         body = await _rest(receive, body, most)
     if len(body) > most:
-        message = f"The body is larger than {most} bytes, the most that is read here.\n  do: send a smaller one"
-        raise BodyRefused(413, "too_large", message, own=True)
+        text = f"The body is larger than {most} bytes, the most that is read here.\n  do: send a smaller one"
+        raise BodyRefused(413, "too_large", text, own=True)
     if body:
         for name, value in headers:
             if name == b"content-encoding":
@@ -69,8 +69,8 @@ def _decompressed(body: bytes, encoding: str, most: int) -> bytes:
         return body
     bits = _WINDOW_BITS.get(encoding)
     if bits is None:
-        message = f"The content encoding {encoding[:50]!r} is not known here.\n  do: send the body as gzip or deflate, or as it is"
-        raise BodyRefused(400, "encoding", message, own=True)
+        text = f"The content encoding {encoding[:50]!r} is not known here.\n  do: send the body as gzip or deflate, or as it is"
+        raise BodyRefused(400, "encoding", text, own=True)
     decompressor = zlib.decompressobj(bits)
     try:
         found = decompressor.decompress(body, most + 1)

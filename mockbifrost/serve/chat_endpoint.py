@@ -7,9 +7,9 @@ import logging
 from typing import Final
 
 from mockbifrost.playback.player import WHOLE, Message, Played, Receive, Send, play
-from mockbifrost.playback.timeline import Timeline, timeline_of
+from mockbifrost.playback.timeline import NO_BODY, Timeline, timeline_of
 from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
-from mockbifrost.serve.protocol import NO_BODY, CloseDelimited, answer_whole, connection_of
+from mockbifrost.serve.protocol import CloseDelimited, answer_whole, connection_of
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.wire.headers import header_value
 

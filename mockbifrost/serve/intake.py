@@ -11,10 +11,10 @@ _FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class IntakeProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with two differences: bytes that are no HTTP get a JSON error, and a request with an `Upgrade` keeps its body.
+    """uvicorn's protocol, with two differences: bytes that are no HTTP get a JSON error, a request with an `Upgrade` keeps its body.
 
-    The parser takes what follows an `Upgrade` for another protocol, while a server that declines the offer has to answer the request as if
-    it had not been made (RFC 9110, 7.8). Java's client offers h2c with every first request.
+    The parser takes what follows an `Upgrade` for another protocol, while a server that declines the offer has to answer
+    the request as if it had not been made (RFC 9110, 7.8). Java's client offers h2c with every first request.
     """
 
     def data_received(self, data: bytes) -> None:
@@ -45,7 +45,11 @@ class IntakeProtocol(HttpToolsProtocol):
         """Refuse what can't be read, and hang up."""
         reply = refusal(400, "bad_http", msg)
         head = [*self.server_state.default_headers, *reply.headers, (b"content-length", b"%d" % len(reply.body))]
-        lines = [b"HTTP/1.1 400 Bad Request\r\n", *[b"%s: %s\r\n" % pair for pair in head], b"connection: close\r\n\r\n"]
+        lines = [
+            b"HTTP/1.1 400 Bad Request\r\n",
+            *[b"%s: %s\r\n" % pair for pair in head],
+            b"connection: close\r\n\r\n",
+        ]
         self.transport.write(b"".join([*lines, reply.body]))
         self.transport.close()
 

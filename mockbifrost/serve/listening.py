@@ -43,7 +43,7 @@ class Listener(uvicorn.Server):
             self._ready(asyncio.get_running_loop())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, but who is still being answered after the time of grace is hung up on: that ends every response as a client's leaving does."""
+        """As uvicorn's, but after the time of grace the server hangs up: a response ends then as if its client had left."""
         asyncio.get_running_loop().call_later(GRACE_S, self._hang_up)
         await super().shutdown(sockets)
 
@@ -52,7 +52,7 @@ class Listener(uvicorn.Server):
             connection.transport.abort()
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, but a signal that was obeyed is not raised again: stopping when told to is a success."""
         with super().capture_signals():
             yield

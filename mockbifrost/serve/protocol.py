@@ -12,6 +12,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from mockbifrost.playback.player import Message
+from mockbifrost.playback.timeline import NO_BODY
 from mockbifrost.serve.intake import IntakeProtocol
 
 CONNECTION: Final = "mockbifrost.connection"
@@ -20,9 +21,6 @@ _STATUS_LINES: Final[dict[int, bytes]] = {
 }
 
 _CLOSE: Final = b"connection: close\r\n"
-NO_BODY: Final = (204, 304)
-"""Statuses whose responses have neither a body nor a length."""
-
 Headers = list[tuple[bytes, bytes]]
 
 

@@ -9,9 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mockbifrost.errors import ServerStartError
-from mockbifrost.provider.tokens import TokenCounter
-from mockbifrost.scenario.fake import FakeData
-from mockbifrost.scenario.scripts import Tools
 from mockbifrost.serve.app import BASE, Application
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.control import Control
@@ -39,16 +36,21 @@ def bind(host: str, port: int) -> socket.socket:
             found.close()
             raise
         return found
-    except OSError as error:
+    except (OSError, UnicodeError, OverflowError) as error:
         raise ServerStartError(_why(host, port, error)) from None
 
 
-def _why(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} of {host} is taken by another process; choose another with --port, or let the system choose with --port 0."
-    if error.errno == errno.EACCES:
+def _why(host: str, port: int, error: Exception) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return (
+            f"Port {port} of {host} is taken by another process; "
+            "choose another with --port, or let the system choose with --port 0."
+        )
+    if number == errno.EACCES:
         return f"Port {port} of {host} may not be used by this user; choose one above 1023 with --port."
-    return f"The server can't listen on {host}:{port}: {error.strerror or error}; choose another --host or --port."
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return f"The server can't listen on {host}:{port}: {reason}; choose another --host or --port."
 
 
 class Server:
@@ -58,11 +60,9 @@ class Server:
         self.settings = settings
         self.socket = bind(settings.host, settings.port)
         self.port: int = self.socket.getsockname()[1]
-        tools = Tools(TokenCounter(), FakeData())
         self.sessions = Sessions(
             assembly.common,
             assembly.named,
-            tools,
             seed=settings.seed or 0,
             clock=settings.clock,
             most=settings.most_sessions,
@@ -86,7 +86,7 @@ class Server:
         return self.origin + BASE
 
     def run(self, ready: Callable[[asyncio.AbstractEventLoop], None]) -> None:
-        """Serve until stopped: by a signal in the main thread, by `stop` elsewhere. `ready` is called when requests are accepted."""
+        """Serve until stopped: by a signal in the main thread, elsewhere by `stop`. `ready`: requests are accepted now."""
         from mockbifrost.serve.listening import Listener
 
         self._listener = Listener(self.app, ready)

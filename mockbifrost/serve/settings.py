@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from mockbifrost.clock import ClockMode
+from mockbifrost.session.registry import MOST_SESSIONS
 from mockbifrost.wire.profiles import ProfileName
 
 MOST_BODY_BYTES: Final = 32 * 1024 * 1024
-MOST_SESSIONS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)

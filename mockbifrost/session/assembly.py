@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mockbifrost.errors import Finding, ScenarioError
 from mockbifrost.gateway.models import KNOWN_PROVIDERS
@@ -82,6 +82,16 @@ def merged_settings(scenarios: Sequence[LoadedScenario]) -> GatewaySettings:
 
 def _over(base: GatewaySettings, settings: GatewaySettings) -> GatewaySettings:
     return base.model_copy(update={key: getattr(settings, key) for key in settings.model_fields_set})
+
+
+def reconfigured(gateway: Gateway, settings: GatewaySettings) -> Gateway:
+    """The gateway with those settings that are written laid over it."""
+    wanted = gateway_of(settings)
+    if "version" in settings.model_fields_set:
+        gateway = replace(gateway, profile=wanted.profile)
+    if "providers" in settings.model_fields_set:
+        gateway = replace(gateway, providers=wanted.providers)
+    return gateway
 
 
 def gateway_of(settings: GatewaySettings, version: ProfileName | None = None) -> Gateway:

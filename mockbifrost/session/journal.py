@@ -83,7 +83,7 @@ class Entry:
                 "method": self.method,
                 "path": redact_text(self.path),
                 "headers": redact_headers(self.headers),
-                "body": redact(self.body),
+                "body": self._body_json(),
             },
         }
         if outcome is not None:
@@ -95,6 +95,15 @@ class Entry:
             found["client_closed_at_chunk"] = self.played.chunks
         found["error"] = self.error
         return {key: value for key, value in found.items() if value is not None and value != []}
+
+    def _body_json(self) -> Any:
+        """The body, redacted; as text where it nests too deep to be written again inside an entry."""
+        try:
+            body = redact(self.body)
+            orjson.dumps([[[body]]])
+        except (TypeError, RecursionError):
+            return redact_text(self.raw_body.decode("utf-8", "replace"))
+        return body
 
     def _response_json(self, outcome: Outcome) -> dict[str, Any]:
         headers = redact_headers(decoded(outcome.headers))

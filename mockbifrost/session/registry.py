@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mockbifrost.clock import Clock, ClockMode
 from mockbifrost.errors import UsageError
 from mockbifrost.gateway.pipeline import Gateway
+from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.scripts import Tools
 from mockbifrost.scenario.stubs import Layer, Stubs
 from mockbifrost.session.session import Session
+from mockbifrost.wire.profiles import PROFILES, ProfileName
 
 DEFAULT: Final = "default"
 FINISHED: Final = 1_000
 """So many finished sessions are remembered, so that late requests for them are told apart from new ones."""
 LONGEST_ID: Final = 200
+MOST_SESSIONS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +40,28 @@ class Refused:
     message: str
 
 
+def _without_seeds(files: Layer) -> Layer:
+    """The same stubs, where the session's seed beats that of each file."""
+    if all(stub.seed is None for stub in files.added):
+        return files
+    return Layer([replace(stub, seed=None) for stub in files.added])
+
+
 class Sessions:
     """All sessions by id. `named` are those whose scenario files live in a session of their own."""
 
     def __init__(
-        self, common: Blueprint, named: Mapping[str, Blueprint], tools: Tools, *, seed: int, clock: ClockMode, most: int
+        self,
+        common: Blueprint,
+        named: Mapping[str, Blueprint],
+        *,
+        seed: int = 0,
+        clock: ClockMode = "fixed",
+        most: int = MOST_SESSIONS,
     ) -> None:
         self._common = common
         self._named = named
-        self._tools = tools
+        self._tools = Tools(TokenCounter(), FakeData())
         self._seed = seed
         self._clock: ClockMode = clock
         self._most = most
@@ -74,16 +91,20 @@ class Sessions:
         return self.create(id)
 
     def find(self, id: str) -> Session | None:
-        """The session of that id, if there is one; a session of a scenario file is always there."""
-        if id not in self._sessions and (id in self._named or id == DEFAULT):
+        """The session of that id, if there is one; the default one and those of scenario files are there until they are finished."""
+        if id not in self._sessions and id not in self._finished and (id in self._named or id == DEFAULT):
             made = self.create(id)
             return made if isinstance(made, Session) else None
         return self._sessions.get(id)
 
     def create(
-        self, id: str, *, seed: int | None = None, clock: ClockMode | None = None, gateway: Gateway | None = None
+        self, id: str, *, seed: int | None = None, clock: ClockMode | None = None, version: ProfileName | None = None
     ) -> Session | Refused:
-        """A new session. Refused where there are too many, or the id is no name."""
+        """A new session. `seed` and `version` beat those of the files. Refused where it is in use, the id is no name, or there are too many."""
+        if id in self._sessions:
+            return Refused(
+                "session_in_use", f"session {id!r} is in use already; leave out the id, and a new one is made"
+            )
         if not id or len(id) > LONGEST_ID or not id.isprintable() or "/" in id:
             return Refused(
                 "bad_session",
@@ -95,10 +116,11 @@ class Sessions:
                 f"There are {len(self._sessions)} sessions, and no more are made.\n  do: delete those that are finished",
             )
         blueprint = self._named.get(id, self._common)
+        files, gateway = blueprint.files, blueprint.gateway
         session = Session(
             id,
-            Stubs(blueprint.files, self._tools),
-            gateway or blueprint.gateway,
+            Stubs(files if seed is None else _without_seeds(files), self._tools),
+            gateway if version is None else replace(gateway, profile=PROFILES[version]),
             seed=self._seed if seed is None else seed,
             clock=Clock(clock or self._clock),
         )

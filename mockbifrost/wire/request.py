@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Annotated, Any, Final, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Object = dict[str, Any]
 Tokens = Annotated[int, Field(strict=True)]
@@ -52,13 +52,6 @@ class RequestMessage(_Wire):
     annotations: list[Object] | None = None
     tool_calls: list[RequestToolCall] | None = None
     is_error: bool | None = None
-
-    @field_validator("content", mode="before")
-    @classmethod
-    def _content(cls, value: object) -> object:
-        if value is None or isinstance(value, (str, list)):
-            return value
-        raise ValueError("content field is neither a string nor an array of Content blocks")
 
     def text(self) -> str | None:
         """The text of the message: the string, or its text parts joined by line ends; None where it has none."""
@@ -156,23 +149,6 @@ class ChatRequest(_Wire):
     stream_options: StreamOptions | None = None
     extra_params: Object | None = None
 
-    @field_validator("tool_choice", mode="before")
-    @classmethod
-    def _tool_choice(cls, value: object) -> object:
-        if value is None or isinstance(value, (str, dict)):
-            return value
-        raise ValueError("tool_choice field is neither a string nor a ChatToolChoiceStruct object")
-
-    @model_validator(mode="after")
-    def _one_form_of_reasoning(self) -> ChatRequest:
-        nested = self.reasoning
-        if nested is None:
-            return self
-        for flat, inner in (("effort", nested.effort), ("max_tokens", nested.max_tokens), ("display", nested.display)):
-            if inner is not None and getattr(self, f"reasoning_{flat}") is not None:
-                raise ValueError(f"both reasoning_{flat} and reasoning.{flat} cannot be present at the same time")
-        return self
-
     @property
     def completion_limit(self) -> int | None:
         """The limit of the answer in tokens: `max_completion_tokens` wins over `max_tokens`."""
@@ -201,14 +177,32 @@ def parse_body(body: bytes) -> dict[str, Any]:
 
 
 def validate(body: Mapping[str, Any]) -> ChatRequest:
-    """The typed request. Raises InvalidBody for a declared field of the wrong type."""
+    """The typed request. Raises InvalidBody for a declared field of the wrong type, and for both forms of a reasoning setting."""
     try:
-        return ChatRequest.model_validate(body)
+        request = ChatRequest.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join([str(part) for part in first["loc"] if not _is_branch(part)])
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidBody(f"{place}: {message}" if place else message) from None
+        raise InvalidBody(_in_words(error)) from None
+    if request.reasoning is not None:
+        _one_form_of(request, request.reasoning)
+    return request
+
+
+def _in_words(error: ValidationError) -> str:
+    """The first thing that is wrong, in the decoder's own words where they are known. Source: wire.md 6.2."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join([str(part) for part in first["loc"] if not _is_branch(part)])
+    keys = [part for part in first["loc"] if isinstance(part, str) and not _is_branch(part)]
+    if keys == ["messages", "content"]:
+        return f"{place}: content field is neither a string nor an array of Content blocks"
+    if keys == ["tool_choice"]:
+        return f"{place}: tool_choice field is neither a string nor a ChatToolChoiceStruct object"
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def _one_form_of(request: ChatRequest, nested: Reasoning) -> None:
+    for flat, inner in (("effort", nested.effort), ("max_tokens", nested.max_tokens), ("display", nested.display)):
+        if inner is not None and getattr(request, f"reasoning_{flat}") is not None:
+            raise InvalidBody(f"both reasoning_{flat} and reasoning.{flat} cannot be present at the same time")
 
 
 def canonical(body: Mapping[str, Any]) -> bytes:

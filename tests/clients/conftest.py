@@ -27,7 +27,7 @@ def is_here(host: object) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Refuses to look up or connect to another machine, and fails the test that tried, even where the client hid it."""
     refused: list[str] = []
 
@@ -53,7 +53,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(socket.socket, "connect", checked_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", checked_connect_ex)
     monkeypatch.setattr(socket, "getaddrinfo", checked_getaddrinfo)
-    yield
+    yield refused
     assert refused == []
 
 

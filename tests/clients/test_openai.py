@@ -1,4 +1,4 @@
-"""What openai-python 2 and 3 make of answers. Source: reference/clients.md 2."""
+"""What openai-python 2 and 3 make of answers. Source: clients.md 2."""
 
 from __future__ import annotations
 

@@ -62,9 +62,7 @@ def serving(
     command = [*COMMAND, "serve", str(file), "--port-file", str(port_file), *options]
     settings = {"MOCKBIFROST_PORT": "0", **(env or {})}
     with errors.open("w", encoding="utf-8") as sink:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=sink, text=True, env=environment(**settings)
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, text=True, env=environment(**settings))
     try:
         assert process.stdout is not None
         first = process.stdout.readline()  # printed once requests are accepted; empty where it has died

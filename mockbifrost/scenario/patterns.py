@@ -1,0 +1,109 @@
+"""Texts that match a regular expression, drawn from a seed: for the patterns of JSON Schemas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from re import _constants as codes  # type: ignore[attr-defined] # the parsed form has no public name
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, Final
+
+MOST_REPEATS: Final = 64
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+_PRINTABLE: Final = [chr(code) for code in range(32, 127)]
+_CATEGORIES: Final[dict[Any, str]] = {
+    codes.CATEGORY_DIGIT: "0123456789",
+    codes.CATEGORY_WORD: _LETTERS + _LETTERS.upper() + "0123456789_",
+    codes.CATEGORY_SPACE: " ",
+}
+_NEGATIVE: Final[dict[Any, Any]] = {
+    codes.CATEGORY_NOT_DIGIT: codes.CATEGORY_DIGIT,
+    codes.CATEGORY_NOT_WORD: codes.CATEGORY_WORD,
+    codes.CATEGORY_NOT_SPACE: codes.CATEGORY_SPACE,
+}
+
+
+class _Cannot(Exception):
+    """The pattern uses something that no text is drawn for."""
+
+
+def matching(pattern: str, units: Iterator[float], stretch: int = 0) -> str | None:
+    """A text in which the pattern is found; `stretch` makes open repetitions longer. None where none was found."""
+    try:
+        compiled = re.compile(pattern)
+        parsed = parser.parse(pattern)
+        text = _Drawing(units, stretch).of(parsed)
+    except (re.error, _Cannot, RecursionError, OverflowError):
+        return None
+    return text if compiled.search(text) else None
+
+
+class _Drawing:
+    def __init__(self, units: Iterator[float], stretch: int) -> None:
+        self._units = units
+        self._stretch = stretch
+        self._groups: dict[int, str] = {}
+
+    def _pick(self, among: Sequence[str]) -> str:
+        if not among:
+            raise _Cannot
+        return among[int(next(self._units) * len(among))]
+
+    def of(self, parsed: Any) -> str:
+        return "".join([self._node(code, value) for code, value in parsed])
+
+    def _node(self, code: Any, value: Any) -> str:
+        if code is codes.LITERAL:
+            return chr(value)
+        if code is codes.NOT_LITERAL:
+            return self._pick([char for char in _LETTERS if char != chr(value)])
+        if code is codes.ANY:
+            return self._pick(_LETTERS)
+        if code is codes.IN:
+            return self._pick(_members(value))
+        if code is codes.BRANCH:
+            return self.of(value[1][int(next(self._units) * len(value[1]))])
+        if code is codes.SUBPATTERN:
+            text = self.of(value[3])
+            if value[0] is not None:
+                self._groups[value[0]] = text
+            return text
+        if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
+            return self._repeated(*value)
+        if code is codes.ATOMIC_GROUP:
+            return self.of(value)
+        if code is codes.GROUPREF:
+            return self._groups.get(value, "")
+        if code in (codes.AT, codes.ASSERT, codes.ASSERT_NOT):
+            return ""  # whether it holds is seen when the whole text is tried
+        raise _Cannot
+
+    def _repeated(self, least: int, most: Any, inner: Any) -> str:
+        if least > MOST_REPEATS * 16:
+            raise _Cannot
+        top = least + 2 + self._stretch * 4
+        if most is not codes.MAXREPEAT:
+            top = min(top, int(most))
+        count = least + int(next(self._units) * (top - least + 1)) if self._stretch < 8 else top
+        return "".join([self.of(inner) for _time in range(count)])
+
+
+def _members(items: Sequence[Any]) -> list[str]:
+    """The characters of a set."""
+    negated = bool(items) and items[0][0] is codes.NEGATE
+    found: list[str] = []
+    for code, value in items[1:] if negated else items:
+        if code is codes.LITERAL:
+            found.append(chr(value))
+        elif code is codes.RANGE:
+            low, high = value
+            found += [chr(char) for char in range(low, min(high, low + 255) + 1)]
+        elif code is codes.CATEGORY and value in _CATEGORIES:
+            found += _CATEGORIES[value]
+        elif code is codes.CATEGORY and value in _NEGATIVE:
+            found += [char for char in _PRINTABLE if char not in _CATEGORIES[_NEGATIVE[value]]]
+    if negated:
+        return [char for char in _LETTERS + "0123456789 -_.ABCXYZ" if char not in found] or [
+            char for char in _PRINTABLE if char not in found
+        ]
+    return found

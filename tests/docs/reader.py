@@ -1,0 +1,258 @@
+"""A reader who does all that a page says: saves its files, runs its commands and Python, compares what comes out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import yaml
+
+from mockbifrost.scenario.load import load_text
+from tests.docs.pages import Block, commands_of, fits, json_fits
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WRITTEN = "http://127.0.0.1:8080"
+"""The address that pages use. The server of a test has a port of its own."""
+PATIENCE_S = 30.0
+PIP_MAY_INSTALL = {".", "nox", "uv", "openai", "pytest", "pydantic-ai-slim[openai]"}
+COMPOSE_COMMANDS = {"up", "run", "down", "logs"}
+NOT_OURS = re.compile(r"(OPENAI|LANGCHAIN|LANGSMITH|MOCKBIFROST|PYTEST)_|(NO|HTTP|HTTPS|ALL)_PROXY$", re.IGNORECASE)
+
+
+class WrongPage(AssertionError):
+    """What a page says does not work."""
+
+
+class Reader:
+    """Works in a folder of its own, where the shipped scenarios can be seen. `close` stops the server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: dict[str, Any] = {"__name__": "page"}
+        self.output: str | None = None
+        self.tests: dict[str, bool] = {}
+        """Test files of the page, and whether a command has run them."""
+        self._server: subprocess.Popen[str] | None = None
+        self._origin = ""
+        (folder / "scenarios").symlink_to(ROOT / "scenarios", target_is_directory=True)
+
+    def read(self, block: Block) -> None:
+        """Do what the block says. Raises WrongPage."""
+        reads = {
+            "sh": self._commands,
+            "python": self._python,
+            "yaml": self._yaml,
+            "text": self._text,
+            "json": self._json,
+        }
+        try:
+            if block.language in reads:
+                reads[block.language](block)
+            elif block.language not in ("js", "toml"):
+                raise WrongPage(f"a block of {block.language or 'no language'!r}: nothing checks it")
+        except Exception as error:
+            raise WrongPage(f"{block.place}: {error}") from error
+
+    def finish(self) -> None:
+        """Run the tests of the page that no command has run; all must pass."""
+        for name in [name for name, done in self.tests.items() if not done]:
+            self._pytest([name])
+            if "passed" not in str(self.output) or "failed" in str(self.output):
+                raise WrongPage(f"{name}:\n{self.output}")
+
+    def close(self) -> None:
+        """Stop the server, if one runs."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.communicate(timeout=PATIENCE_S)
+            self._server = None
+
+    def _save(self, block: Block) -> None:
+        path = self.folder / block.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text, encoding="utf-8")
+
+    def _yaml(self, block: Block) -> None:
+        """A whole file, a list of stubs, or something that is no scenario and must be YAML at least."""
+        value = yaml.safe_load(block.text)
+        if block.file:
+            self._save(block)
+        if isinstance(value, list):
+            indented = "".join(f"  {line}" for line in block.text.splitlines(keepends=True))
+            load_text(f"version: 1\nstubs:\n{indented}", block.place)
+        elif "services" not in value:
+            load_text(block.text, block.place)
+
+    def _python(self, block: Block) -> None:
+        if block.file:
+            self._save(block)
+            compile(block.text, block.place, "exec")
+            if Path(block.file).name.startswith("test_"):
+                self.tests[block.file] = False
+            return
+        if WRITTEN in block.text and self._server is None:
+            self._serve(["scenarios/"])
+        exec(compile(self._here(block.text), block.place, "exec"), self.names)
+
+    def _here(self, text: str) -> str:
+        return text.replace(WRITTEN, self._origin) if self._origin else text
+
+    def _text(self, block: Block) -> None:
+        """The output of the command before it; where that is an error in JSON, its message."""
+        if self.output is None:
+            raise WrongPage("an output is shown, and no command stands before it")
+        real = message_in(self.output)
+        if not fits(block.text, real):
+            raise WrongPage(f"shown:\n{block.text}\nreal:\n{real}")
+
+    def _json(self, block: Block) -> None:
+        if self.output is None or not json_fits(block.text, self.output):
+            raise WrongPage(f"shown:\n{block.text}\nreal:\n{self.output}")
+
+    def _commands(self, block: Block) -> None:
+        for words in commands_of(block.text):
+            name = words[0].removeprefix(".venv/bin/")
+            runs = {
+                "curl": self._curl,
+                "mockbifrost": self._mockbifrost,
+                "pytest": self._pytest,
+                "pip": _check_pip,
+                "nox": _check_nox,
+                "docker": self._check_compose,
+                "python3": _check_venv,
+            }
+            if name not in runs:
+                raise WrongPage(f"nothing checks the command {name}")
+            runs[name](words[1:])
+
+    def _run(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=self.folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=10 * PATIENCE_S,
+            check=False,
+        )
+        return done.stdout
+
+    def _pytest(self, arguments: list[str]) -> None:
+        for name in arguments:
+            if name in self.tests:
+                self.tests[name] = True
+        self.output = self._run("pytest", "-p", "no:cacheprovider", "--rootdir", ".", *arguments)
+        self.output = self.output.replace(str(self.folder.resolve()), "…").replace(str(self.folder), "…")
+
+    def _mockbifrost(self, arguments: list[str]) -> None:
+        if arguments[0] == "serve":
+            self._serve(arguments[1:])
+            return
+        self.output = self._run("mockbifrost", *arguments)
+        if "Usage:" in self.output and "--help" not in arguments:
+            raise WrongPage(self.output)
+
+    def _serve(self, arguments: list[str]) -> None:
+        """A real server on a free port, without waits where the page asks for none."""
+        self.close()
+        fast = [] if "--speed" in arguments else ["--speed", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "mockbifrost",
+            "serve",
+            *arguments,
+            *fast,
+            "--port",
+            "0",
+            "--port-file",
+            "port",
+        ]
+        self._server = subprocess.Popen(
+            command, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self._server.stdout is not None
+        welcome = self._server.stdout.readline()  # comes once requests are accepted
+        if not welcome.startswith("mockbifrost serves "):
+            raise WrongPage(f"the server did not start: {welcome}{self._server.communicate(timeout=PATIENCE_S)[0]}")
+        self._origin = f"http://127.0.0.1:{(self.folder / 'port').read_text().strip()}"
+        self.output = welcome.replace(self._origin, WRITTEN)
+
+    def _curl(self, arguments: list[str]) -> None:
+        """The few options that pages use; any other one is refused."""
+        parser = argparse.ArgumentParser()
+        parser.add_argument("-s", "-N", action="store_true")
+        parser.add_argument("-i", action="store_true")
+        parser.add_argument("-X", default=None)
+        parser.add_argument("-H", action="append", default=[])
+        parser.add_argument("-d", default=None)
+        parser.add_argument("address")
+        asked, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            raise WrongPage(f"nothing checks the options {unknown} of curl")
+        address = asked.address if "://" in asked.address else f"http://{asked.address}"
+        if not address.startswith(WRITTEN):
+            raise WrongPage(f"{address} is not the address of the server that runs")
+        if self._server is None:
+            self._serve(["scenarios/"])
+        response = httpx2.request(
+            asked.X or ("POST" if asked.d is not None else "GET"),
+            self._here(address),
+            headers=[tuple(header.split(": ", 1)) for header in asked.H],
+            content=asked.d,
+            trust_env=False,
+            timeout=PATIENCE_S,
+        )
+        head = [f"HTTP/1.1 {response.status_code} {response.reason_phrase}"]
+        head += [f"{name}: {value}" for name, value in response.headers.items()]
+        self.output = "\n".join([*head, "", response.text]) if asked.i else response.text
+        self.output = self.output.replace(self._origin, WRITTEN)
+
+    def _check_compose(self, arguments: list[str]) -> None:
+        """There is no container engine: the command is a known one, and its services are in the file above it."""
+        if arguments[0] != "compose" or arguments[1] not in COMPOSE_COMMANDS:
+            raise WrongPage(f"docker {arguments}")
+        path = self.folder / "docker-compose.yml"
+        services = yaml.safe_load((path if path.exists() else ROOT / path.name).read_text(encoding="utf-8"))["services"]
+        named = [word for word in arguments[2:] if not word.startswith("-")]
+        if set(named) - set(services):
+            raise WrongPage(f"{named}: there are {list(services)}")
+
+
+def message_in(output: str) -> str:
+    """The message of an error, as a person reads it; any other output as it is."""
+    try:
+        return str(json.loads(output)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return output
+
+
+def _check_pip(arguments: list[str]) -> None:
+    if arguments[0] != "install" or not set(arguments[1:]) <= {"-q"} | PIP_MAY_INSTALL:
+        raise WrongPage(f"pip {arguments}")
+
+
+def _check_nox(arguments: list[str]) -> None:
+    source = (ROOT / arguments[1]).read_text(encoding="utf-8")
+    if arguments[0] != "-f" or arguments[2] != "-s" or f"def {arguments[3]}(" not in source:
+        raise WrongPage(f"nox {arguments}")
+
+
+def _check_venv(arguments: list[str]) -> None:
+    if arguments != ["-m", "venv", ".venv"]:
+        raise WrongPage(f"python3 {arguments}")
+
+
+def environment() -> dict[str, str]:
+    """This environment without settings of clients, with the package of this repository, and with its plugin."""
+    kept = {name: value for name, value in os.environ.items() if not NOT_OURS.match(name)}
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
+    return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "mockbifrost.pytest_plugin"}
