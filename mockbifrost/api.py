@@ -47,8 +47,9 @@ NO_JOURNAL = "the session's journal is empty: no request has come in yet"
 class MockBifrost:
     """A server in a thread of its own. `with MockBifrost() as server:` returns when it listens; leaving stops it.
 
-    Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, or texts of YAML
-    that have a line end in them. Raises ScenarioError for files that can't be used, ServerStartError where the port is taken.
+    Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, or texts of
+    YAML that have a line end in them. Raises ScenarioError for files that can't be used, ServerStartError where the port
+    is taken.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class MockBifrost:
         def serve() -> None:
             try:
                 server.run(ready)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - start() raises it
                 failures.append(error)
             finally:
                 server.close()
@@ -141,7 +142,7 @@ class MockBifrost:
         return self._running().base_url
 
     def run(self, action: Callable[[], T]) -> T:
-        """Run an action on the server's event loop and wait for it: the one way in which other threads touch its state."""
+        """Run an action on the server's event loop and wait for it: the one way for other threads to touch its state."""
         loop, thread = self._loop, self._thread
         self._running()
         if loop is None or thread is None:
@@ -153,7 +154,7 @@ class MockBifrost:
         def perform() -> None:
             try:
                 done.append(action())
-            except BaseException as error:  # handed to the caller's thread
+            except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
                 failed.append(error)
             finally:
                 finished.set()

@@ -1,4 +1,4 @@
-"""The pytest plugin: a server per worker, a fresh session per test. Nothing of the server is imported before a test uses it."""
+"""The pytest plugin: a server per worker, a fresh session per test. The server is imported when a test first uses it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def mockbifrost_server() -> Iterator[MockBifrost]:
 
 @pytest.fixture
 def mockbifrost(mockbifrost_server: MockBifrost) -> Iterator[Session]:
-    """A fresh session. At its end the test fails, with the explanation, on a request that nothing answered or a stub that nothing used."""
+    """A fresh session. A request that nothing answered, or a stub that nothing used, fails the test at its end."""
     with mockbifrost_server.session() as session:
         yield session

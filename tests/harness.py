@@ -130,7 +130,7 @@ def begin(session: Session, body: Mapping[str, Any] | bytes, *, headers: Mapping
 def read(exchange: Exchange, timeline: Timeline | None = None) -> Response:
     """The response of an exchange."""
     timeline = timeline or timeline_of(exchange.outcome, 0)
-    body = timeline.body if not timeline.frames else b"".join([frame.data for frame in timeline.frames])
+    body = timeline.body + b"".join([frame.mold.fill(timeline.values) for frame in timeline.frames])
     headers = tuple([(name.decode(), value.decode("latin-1")) for name, value in timeline.headers])
     return Response(timeline.status, headers, body, exchange)
 

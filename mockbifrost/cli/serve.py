@@ -124,7 +124,8 @@ def welcome(server: Server, files: int, stubs: int) -> str:
         f"  base URL      {server.base_url}",
         f"  environment   OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY=sk-bf-demo",
         f'  OpenAI        OpenAI(base_url="{server.base_url}", api_key="sk-bf-demo")',
-        f'  pydantic-ai   OpenAIChatModel("gpt-4o", provider=OpenAIProvider(base_url="{server.base_url}", api_key="sk-bf-demo"))',
+        '  pydantic-ai   OpenAIChatModel("gpt-4o", provider='
+        f'OpenAIProvider(base_url="{server.base_url}", api_key="sk-bf-demo"))',
         f'  LangChain     ChatOpenAI(model="gpt-4o", base_url="{server.base_url}", api_key="sk-bf-demo")',
         f"  journal       {server.origin}/__mockbifrost/sessions/default/journal",
     ]

@@ -1,12 +1,14 @@
-"""A response as bytes with the real time of each write."""
+"""A response as frames with the real time of each write."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from mockbifrost.gateway.outcome import Outcome
 from mockbifrost.values import value
 from mockbifrost.wire.headers import RawHeaders
+from mockbifrost.wire.mold import Mold
 
 NO_BODY: Final = (204, 304)
 """Statuses whose responses have neither a body nor a length."""
@@ -17,68 +19,67 @@ class Frame:
     """Bytes that are due `at_s` real seconds after the request was read. `content`: a chunk as clients count them."""
 
     at_s: float
-    data: bytes
+    mold: Mold
     content: bool
 
 
 @value
 class Timeline:
-    """What is written and when. No frames: `body` is all there is, and due at once."""
+    """What is written and when. No frames: `body` is all there is, and due at once; else `values` fill the frames' holes."""
 
     status: int
     headers: RawHeaders
     body: bytes
-    frames: tuple[Frame, ...] = ()
+    frames: Sequence[Frame] = ()
+    values: Sequence[bytes] = ()
     end: Literal["clean", "close"] = "clean"
-    sized: bool = True
-    """Whether the length of the body is told ahead."""
+    length: int | None = None
+    """Bytes of the body, where they are told ahead."""
     joined: bool = True
     """Whether frames that are due at once go out in one write; else each is a write of its own."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of the body."""
-        return len(self.body) if not self.frames else sum([len(frame.data) for frame in self.frames])
 
 
 def timeline_of(outcome: Outcome, speed: float) -> Timeline:
     """The outcome at a speed: 0 waits for nothing, 1 as written, 2 twice as fast. A stub's own speed beats the server's."""
     if outcome.speed is not None:
         speed = outcome.speed
-    cast = outcome.cast
     if outcome.raw:
         return _written_out(outcome, speed)
+    cast = outcome.cast
     if not speed or (cast.immediate and not outcome.waited_s):
         body = cast.whole.fill(outcome.values)
-        return Timeline(outcome.status, outcome.headers, body, (), outcome.end, not outcome.stream)
-    return Timeline(outcome.status, outcome.headers, b"", _frames(outcome, speed), outcome.end, not outcome.stream)
+        length = None if outcome.stream else len(body)
+        return Timeline(outcome.status, outcome.headers, body, end=outcome.end, length=length)
+    length = None if outcome.stream else len(cast.whole.fill(outcome.values))
+    frames = _frames(outcome, speed)
+    return Timeline(outcome.status, outcome.headers, b"", frames, outcome.values, outcome.end, length)
 
 
-def _frames(outcome: Outcome, speed: float) -> tuple[Frame, ...]:
-    cast, values, waited_s = outcome.cast, outcome.values, outcome.waited_s
-    return tuple(
-        [
-            Frame((at_s + waited_s) / speed if speed else 0.0, mold.fill(values), content)
-            for at_s, mold, content in zip(cast.times_s, cast.frames, cast.content, strict=True)
-        ]
-    )
+def _frames(outcome: Outcome, speed: float) -> list[Frame]:
+    cast, waited_s = outcome.cast, outcome.waited_s
+    scale = 1 / speed if speed else 0.0
+    return [
+        Frame((at_s + waited_s) * scale, mold, content)
+        for at_s, mold, content in zip(cast.times_s, cast.frames, cast.content, strict=True)
+    ]
 
 
 def _written_out(outcome: Outcome, speed: float) -> Timeline:
-    """An answer in the words of a script: each piece is one write, and a length that it states stays as it is, a wrong one too."""
+    """An answer in a script's own words: each piece is one write, and a length that it states stays, a wrong one too."""
     frames = _frames(outcome, speed)
     if outcome.status in NO_BODY:
-        frames = (Frame(frames[-1].at_s, b"", content=False),)
-    headers = [
-        pair for pair in outcome.headers if pair[0] != b"transfer-encoding"
-    ]  # its chunks are cut where it is written
-    end, sized = outcome.end, outcome.end == "clean" and len(frames) == 1
+        frames = [Frame(frames[-1].at_s, Mold((b"",), ()), content=False)]
+    sizes = [len(frame.mold.fill(())) for frame in frames]
+    # Its chunks are cut where it is written, so a transfer coding of its own would be a second one.
+    headers = [pair for pair in outcome.headers if pair[0] != b"transfer-encoding"]
+    end = outcome.end
+    length = sizes[0] if end == "clean" and len(frames) == 1 else None
     stated = [text for name, text in headers if name == b"content-length"]
-    if stated == [b"%d" % sum([len(frame.data) for frame in frames])] and end == "clean":
+    if stated == [b"%d" % sum(sizes)] and end == "clean":
         headers = [pair for pair in headers if pair[0] != b"content-length"]
-        sized = True
+        length = sum(sizes)
     elif stated:
-        end, sized = "close", False  # bytes that no server would send go out as they are, and then it hangs up
+        end, length = "close", None  # bytes that no server would send go out as they are, and then it hangs up
     if len(frames) == 1 and not frames[0].at_s:
-        return Timeline(outcome.status, headers, frames[0].data, (), end, sized)
-    return Timeline(outcome.status, headers, b"", frames, end, sized, joined=False)
+        return Timeline(outcome.status, headers, frames[0].mold.fill(()), end=end, length=length)
+    return Timeline(outcome.status, headers, b"", frames, (), end, length, joined=False)

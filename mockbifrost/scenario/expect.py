@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from mockbifrost.match import compare, text
 from mockbifrost.match.attempt import Attempt
@@ -149,7 +149,15 @@ def _body(expression: str, wanted: BodyCheckModel) -> Check:
     import jmespath
 
     matcher = text_matcher(wanted.text) if wanted.text is not None else None
-    return compare.body_check(expression, jmespath.compile(expression).search, matcher, wanted.value)
+    search = jmespath.compile(expression).search
+
+    def found(body: Mapping[str, Any]) -> Any:
+        try:
+            return search(body)
+        except (jmespath.exceptions.JMESPathError, TypeError, ValueError, RecursionError):
+            return None  # such as the length of what this request has not: there is nothing to find
+
+    return compare.body_check(expression, found, matcher, wanted.value)
 
 
 def _name(name: str) -> TextMatcher:

@@ -12,7 +12,7 @@ from mockbifrost.scenario.when_model import same_header_twice
 from mockbifrost.vocabulary.durations import Duration
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS
-from mockbifrost.vocabulary.node import Node, Problem
+from mockbifrost.vocabulary.node import Node, Problem, described, refusal
 
 Shape = Literal["openai", "string", "html", "empty", "plain_text"]
 ErrorStatus = Annotated[int, Field(ge=400, le=599)]
@@ -52,6 +52,8 @@ class ErrorModel(Node):
     @classmethod
     def spelled_out(cls, value: object) -> object:
         """A text is the name."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            raise refusal(f"must be {cls.wanted}, got {described(value)}", f"write {{status: {value}}}")
         return {"name": value} if isinstance(value, str) else value
 
     @classmethod

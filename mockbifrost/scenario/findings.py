@@ -102,7 +102,8 @@ def _said(detail: ErrorDetails, root: type[Node], written: str) -> tuple[str, st
     if kind == "extra_forbidden":
         return _unknown_key(str(detail["loc"][-1]), _node_at(root, detail["loc"][:-1]))
     if kind == "missing":
-        return f"`{detail['loc'][-1]}` is missing", ""
+        key = detail["loc"][-1]
+        return f"`{key}` is missing", "begin with `version: 1`" if key == "version" else ""
     if kind in _WRONG_TYPES:
         return f"must be {_WRONG_TYPES[kind]}, got {described(value)}", _quotes(kind, value, written)
     if kind in _BOUNDS:

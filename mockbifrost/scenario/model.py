@@ -95,6 +95,7 @@ class StepModel(Node):
 
     place: ClassVar[str] = "sequence step"
     wanted: ClassVar[str] = "text (a reply) or a mapping of one behaviour"
+    takes_text: ClassVar[bool] = True
 
     reply: ReplyModel | None = None
     error: ErrorModel | None = None
@@ -119,6 +120,7 @@ class StubModel(Node):
 
     place: ClassVar[str] = "stub"
     wanted: ClassVar[str] = "text (a reply) or a mapping such as {when: …, reply: …}"
+    takes_text: ClassVar[bool] = True
 
     name: Name | None = None
     when: WhenModel = Field(default_factory=WhenModel)

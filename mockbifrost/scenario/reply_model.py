@@ -80,7 +80,8 @@ class ToolCallModel(Node):
     """A call of a tool. `arguments` as text are sent as they are, broken JSON too; a mapping is written as JSON."""
 
     place: ClassVar[str] = "tool call"
-    wanted: ClassVar[str] = "a mapping such as {lookup_order: {order_id: 42}}"
+    wanted: ClassVar[str] = 'a mapping such as {lookup_order: {order_id: "42"}}'
+    takes_text: ClassVar[bool] = True
 
     name: Name
     arguments: Annotated[str | JsonMapping, PlainValidator(lambda value: _arguments(value))] = Field(
@@ -100,7 +101,7 @@ class ToolCallModel(Node):
             return {"name": name, "arguments": {} if arguments is None else arguments}
         if "arguments" in value or "id" in value:
             return value
-        raise refusal("must be one call", "write each tool as an item of the list: - lookup_order: {order_id: '42'}")
+        raise refusal("must be one call", 'write each tool as an item of the list: - lookup_order: {order_id: "42"}')
 
 
 def _arguments(value: object) -> str | JsonMapping:
@@ -178,6 +179,7 @@ class ReplyModel(Node):
 
     place: ClassVar[str] = "reply"
     wanted: ClassVar[str] = "text or a mapping such as {content: …, tool_calls: […]}"
+    takes_text: ClassVar[bool] = True
     nullable: ClassVar[frozenset[str]] = frozenset({"content", "usage"})
 
     content: Annotated[Content | None, PlainValidator(_content)] = None

@@ -6,13 +6,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from mockbifrost.vocabulary.node import Many, Node, Problem
+from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal
 
 _SLASHED: Final = re.compile(r"/(.+)/([ims]*)", re.DOTALL)
 _FLAGS: Final = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _TESTS: Final = ("equals", "contains", "starts_with", "ends_with", "regex", "glob", "not", "any", "all")
+
+
+def _flags(letters: str) -> str:
+    if not set(letters) <= set(_FLAGS):
+        raise refusal(f"must be of the letters i, m and s, got {described(letters)}")
+    return letters
 
 
 class TextMatcherModel(Node):
@@ -20,13 +26,14 @@ class TextMatcherModel(Node):
 
     place: ClassVar[str] = "text matcher"
     wanted: ClassVar[str] = "text, /a regular expression/ or a mapping such as {contains: …}"
+    takes_text: ClassVar[bool] = True
 
     equals: str | None = None
     contains: str | None = None
     starts_with: str | None = None
     ends_with: str | None = None
     regex: str | None = None
-    flags: Annotated[str, Field(pattern="^[ims]*$")] = ""
+    flags: Annotated[str, AfterValidator(_flags)] = ""
     glob: str | None = None
     ignore_case: bool = False
     not_: TextMatcherModel | None = Field(default=None, alias="not")
@@ -72,5 +79,5 @@ def _pattern_problems(pattern: str, flags: object) -> Iterator[Problem]:
         re.compile(pattern, bits)
     except RecursionError:
         yield Problem("the regular expression is nested too deeply", "", ("regex",))
-    except (re.error, OverflowError, Warning) as error:
+    except (re.error, ValueError, OverflowError, Warning) as error:
         yield Problem(f"is not a regular expression: {error}", "", ("regex",))

@@ -19,6 +19,7 @@ class LastModel(Node):
 
     place: ClassVar[str] = "last"
     wanted: ClassVar[str] = "text, a text matcher or a mapping of role and text"
+    takes_text: ClassVar[bool] = True
 
     role: Role | None = None
     text: TextMatcherModel | None = None
@@ -44,6 +45,7 @@ class ToolResultModel(Node):
 
     place: ClassVar[str] = "tool_result"
     wanted: ClassVar[str] = "the name of a tool, or a mapping of name, id, text and json"
+    takes_text: ClassVar[bool] = True
     nullable: ClassVar[frozenset[str]] = frozenset({"json"})
 
     name: Name | None = None
@@ -67,6 +69,7 @@ class MessageModel(Node):
 
     place: ClassVar[str] = "messages"
     wanted: ClassVar[str] = "text, a text matcher or a mapping of role, text, tool_call and tool_result"
+    takes_text: ClassVar[bool] = True
 
     role: Role | None = None
     text: TextMatcherModel | None = None

@@ -1,4 +1,4 @@
-"""The application: which path leads where. The endpoint is reached first, by a look-up; everything else goes through starlette's routes."""
+"""The application: which path leads where. The endpoint comes first, by a look-up; the control API has routes of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mockbifrost.gateway.models import models_json
-from mockbifrost.playback.player import Message, Receive, Send
+from mockbifrost.serve.asgi import Message, Receive, Send
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.control import Control
 from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
@@ -47,7 +47,7 @@ class Application:
             await self._answer(scope, receive, send)
         except Exception as error:
             LOG.exception("A bug of mockbifrost: %s %s failed.", scope["method"], scope["path"])
-            text = f"A bug of mockbifrost: {type(error).__name__}: {error}\n  do: report it, with this request and the server's log"
+            text = f"A bug of mockbifrost: {type(error).__name__}: {error}\n  do: report it, with the server's log"
             await send_reply(send, refusal(500, "internal", text))
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -61,7 +61,7 @@ class Application:
             if isinstance(session, Refused):
                 await send_reply(send, _for_browsers(scope, refusal(400, session.kind, session.message)))
                 return
-            await self._chat(scope, receive, send, session)
+            await self._chat(scope, receive, session)
             return
         if path.startswith(CONTROL):
             await self._control(scope, receive, send)

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Final
 
-from mockbifrost.playback.player import Message, Receive
+from mockbifrost.serve.asgi import Message, Receive
 
 _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 DISCARDED: Final = 8
@@ -69,7 +69,9 @@ def _decompressed(body: bytes, encoding: str, most: int) -> bytes:
         return body
     bits = _WINDOW_BITS.get(encoding)
     if bits is None:
-        text = f"The content encoding {encoding[:50]!r} is not known here.\n  do: send the body as gzip or deflate, or as it is"
+        text = (
+            f"The content encoding {encoding[:50]!r} is not known here.\n  do: send gzip, deflate, or the body as it is"
+        )
         raise BodyRefused(400, "encoding", text, own=True)
     decompressor = zlib.decompressobj(bits)
     try:

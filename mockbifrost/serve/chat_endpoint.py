@@ -6,10 +6,11 @@ import asyncio
 import logging
 from typing import Final
 
-from mockbifrost.playback.player import WHOLE, Message, Played, Receive, Send, play
-from mockbifrost.playback.timeline import NO_BODY, Timeline, timeline_of
+from mockbifrost.playback.player import GONE, play
+from mockbifrost.playback.timeline import Timeline, timeline_of
+from mockbifrost.serve.asgi import Message, Receive
 from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
-from mockbifrost.serve.protocol import CloseDelimited, answer_whole, connection_of
+from mockbifrost.serve.protocol import Responder
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.wire.headers import header_value
 
@@ -24,7 +25,7 @@ class ChatEndpoint:
         self._mock_headers = mock_headers
         self._most = most_body_bytes
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send, session: Session) -> None:
+    async def __call__(self, scope: Message, receive: Receive, session: Session) -> None:
         """Read, decide, play, note."""
         headers = scope["headers"]
         try:
@@ -42,27 +43,11 @@ class ChatEndpoint:
         timeline = timeline_of(exchange.outcome, self._speed)
         if self._mock_headers:
             self._mark(timeline, exchange, session)
-        played = Played(closed=True)
+        played = GONE
         try:
-            played = await self._play(timeline, scope, receive, send, started)
+            played = await play(timeline, Responder(scope, timeline), started)
         finally:
             session.finish(exchange, played)
-
-    async def _play(self, timeline: Timeline, scope: Message, receive: Receive, send: Send, started: float) -> Played:
-        connection = connection_of(scope)
-        if connection is not None and timeline.end == "clean" and not timeline.frames:
-            headers, body = timeline.headers, timeline.body
-            if answer_whole(connection, timeline.status, headers, body, chunked=not timeline.sized):
-                return WHOLE
-        unframed = not timeline.sized and scope["http_version"] == "1.0"  # HTTP/1.0 knows no chunks
-        if connection is not None and (timeline.end == "close" or unframed):
-            played = await play(timeline, CloseDelimited(connection).send, receive, started)
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            return played
-        if timeline.sized and timeline.status not in NO_BODY:
-            timeline.headers.append((b"content-length", b"%d" % timeline.size))
-        return await play(timeline, send, receive, started)
 
     def _mark(self, timeline: Timeline, exchange: Exchange, session: Session) -> None:
         """Say who answered: a mock never passes for the real thing."""

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from mockbifrost import __version__
 from mockbifrost.clock import CLOCK_MODES
-from mockbifrost.playback.player import Message, Receive, Send
+from mockbifrost.serve.asgi import Message, Receive, Send
 from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
 from mockbifrost.serve.replies import plain_json, refusal, send_reply
 from mockbifrost.serve.settings import MOST_BODY_BYTES, ServerSettings
@@ -100,7 +100,8 @@ class Control:
         )
 
     async def _unknown(self, scope: Message, receive: Receive, send: Send) -> None:
-        text = f"The control API has no {scope['path']}; it has ready, version, sessions, and of a session journal, reset, clock, gates."
+        has = "ready, version, sessions, and of a session journal, reset, clock, gates"
+        text = f"The control API has no {scope['path']}; it has {has}."
         await send_reply(send, refusal(404, "unknown_path", text))
 
     def _of(self, handler: Callable[[Request, Session], Awaitable[Response]]) -> Handler:

@@ -1,4 +1,4 @@
-"""What comes in before it is a request: bytes that are no HTTP, and offers to speak another protocol, which are declined."""
+"""What comes in before it is a request: bytes that are no HTTP, and offers of another protocol, which are declined."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class IntakeProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with two differences: bytes that are no HTTP get a JSON error, a request with an `Upgrade` keeps its body.
+    """uvicorn's protocol, but bytes that are no HTTP get a JSON error, and a request with an `Upgrade` keeps its body.
 
-    The parser takes what follows an `Upgrade` for another protocol, while a server that declines the offer has to answer
-    the request as if it had not been made (RFC 9110, 7.8). Java's client offers h2c with every first request.
+    The parser takes what follows an `Upgrade` for another protocol, while a server that declines the offer answers as if
+    it had not been made (RFC 9110, 7.8). Java's client offers h2c with every first request.
     """
 
     def data_received(self, data: bytes) -> None:

@@ -43,7 +43,7 @@ class Listener(uvicorn.Server):
             self._ready(asyncio.get_running_loop())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, but after the time of grace the server hangs up: a response ends then as if its client had left."""
+        """As uvicorn's, but after the time of grace the server hangs up: responses end as if their clients had left."""
         asyncio.get_running_loop().call_later(GRACE_S, self._hang_up)
         await super().shutdown(sockets)
 

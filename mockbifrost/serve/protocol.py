@@ -1,18 +1,19 @@
-"""uvicorn's protocol with a handle on the connection: for what ASGI can't say, and for answers that go out in one piece.
+"""uvicorn's protocol with a handle on the connection, and the responses that are written on it.
 
-A whole answer is one write here instead of two messages whose headers are checked one by one; that halves what a request costs.
+A response is written straight onto the transport: ASGI can't end a body with the connection, and its messages, whose headers are checked
+one by one, cost as much as everything else that a request needs.
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from mockbifrost.playback.player import Message
-from mockbifrost.playback.timeline import NO_BODY
+from mockbifrost.playback.timeline import NO_BODY, Timeline
+from mockbifrost.serve.asgi import Message
 from mockbifrost.serve.intake import IntakeProtocol
 
 CONNECTION: Final = "mockbifrost.connection"
@@ -20,71 +21,100 @@ _STATUS_LINES: Final[dict[int, bytes]] = {
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
 }
 
-_CLOSE: Final = b"connection: close\r\n"
-Headers = list[tuple[bytes, bytes]]
-
 
 class ConnectionProtocol(IntakeProtocol):
-    """Puts a handle on the connection into the scope of each request."""
+    """Puts a handle on the connection into the scope of each request, and tells when the client hangs up."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.on_leaving: Callable[[], None] | None = None
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.scope["extensions"] = {CONNECTION: cycle}  # type: ignore[dict-item] # an extension of our own, not a mapping
+        cycle.scope["extensions"] = {CONNECTION: (self, cycle)}  # type: ignore[dict-item] # an extension of our own
         super()._start_asgi_task(cycle, app)
 
-
-def status_line(status: int) -> bytes:
-    """The first line of a response."""
-    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-
-
-def connection_of(scope: Message) -> RequestResponseCycle | None:
-    """The handle on the connection; None under another server."""
-    extensions = scope.get("extensions")
-    return extensions.get(CONNECTION) if extensions else None
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has hung up, or was hung up on."""
+        super().connection_lost(exc)
+        if self.on_leaving is not None:
+            self.on_leaving()
 
 
-def answer_whole(cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes, *, chunked: bool) -> bool:
-    """Write a whole response at once and end the request as uvicorn would. False: not now, the client reads too slowly or has gone."""
-    if cycle.flow.write_paused or cycle.disconnected or cycle.response_started:
-        return False
-    chunked = chunked and cycle.scope["http_version"] != "1.0"  # HTTP/1.0 knows no chunks
-    parts = [status_line(status)]
-    for name, value in (*cycle.default_headers, *headers):
-        if name != b"connection":
-            parts += (name, b": ", value, b"\r\n")
-        elif value == b"close":
-            cycle.keep_alive = False
-    parts.append(b"connection: keep-alive\r\n" if cycle.keep_alive and chunked else b"" if cycle.keep_alive else _CLOSE)
-    if status in NO_BODY:
-        parts.append(b"\r\n")
-    elif chunked:
-        parts += (b"transfer-encoding: chunked\r\n\r\n%x\r\n" % len(body), body, b"\r\n0\r\n\r\n")
-    else:
-        parts += (b"content-length: %d\r\n\r\n" % len(body), body)
-    cycle.response_started = True
-    cycle.waiting_for_100_continue = False
-    cycle.transport.write(b"".join(parts))
-    cycle.response_complete = True
-    cycle.message_event.set()
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
-    return True
+class Responder:
+    """One response on its way; a `Sink` of the player. Framed by its length, in chunks, or by the end of the connection."""
 
+    __slots__ = ("_cycle", "_framing", "_protocol", "_timeline")
 
-class CloseDelimited:
-    """Sends a response without a length and without chunks: it ends where the connection does."""
+    def __init__(self, scope: Message, timeline: Timeline) -> None:
+        self._protocol: ConnectionProtocol
+        self._cycle: RequestResponseCycle
+        self._protocol, self._cycle = scope["extensions"][CONNECTION]
+        self._timeline = timeline
+        if timeline.end == "close":
+            self._framing = "close"
+        elif timeline.length is not None or timeline.status in NO_BODY:
+            self._framing = "length"
+        else:
+            self._framing = "chunks" if scope["http_version"] != "1.0" else "close"  # HTTP/1.0 knows no chunks
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._transport: asyncio.Transport = cycle.transport
+    @property
+    def gone(self) -> bool:
+        """Whether the client has hung up."""
+        return self._cycle.disconnected or self._cycle.transport.is_closing()
 
-    async def send(self, message: Message) -> None:
-        """As an ASGI server's send."""
-        if message["type"] == "http.response.start":
-            lines = [status_line(message["status"])]
-            lines += [b"%s: %s\r\n" % pair for pair in message["headers"] if pair[0] != b"connection"]
-            self._transport.write(b"".join([*lines, b"connection: close\r\n\r\n"]))
-            return
-        self._transport.write(message.get("body", b""))
-        if not message.get("more_body"):
-            self._transport.close()
+    @property
+    def full(self) -> bool:
+        """Whether the client reads too slowly to be sent more now."""
+        return self._cycle.flow.write_paused
+
+    async def drained(self) -> None:
+        """Wait until it is no longer full, or gone."""
+        await self._cycle.flow.drain()
+
+    def on_leaving(self, call: Callable[[], None] | None) -> None:
+        """Call this when the client hangs up; None: no longer."""
+        self._protocol.on_leaving = call
+
+    def write(self, data: bytes, *, last: bool) -> None:
+        """Write now; with the first bytes go status and headers, with the last ones the end of the response."""
+        cycle = self._cycle
+        parts: list[bytes] = []
+        if not cycle.response_started:
+            cycle.response_started = True
+            cycle.waiting_for_100_continue = False
+            self._head(parts)
+        if self._framing != "chunks":
+            parts.append(data)
+        else:
+            if data:
+                parts += (b"%x\r\n" % len(data), data, b"\r\n")
+            if last:
+                parts.append(b"0\r\n\r\n")
+        cycle.transport.write(b"".join(parts) if len(parts) > 1 else parts[0])
+        if last:
+            cycle.response_complete = True
+            cycle.message_event.set()
+            if not cycle.keep_alive:
+                cycle.transport.close()
+            cycle.on_response()
+
+    def _head(self, parts: list[bytes]) -> None:
+        cycle, timeline = self._cycle, self._timeline
+        parts.append(_STATUS_LINES.get(timeline.status) or b"HTTP/1.1 %d \r\n" % timeline.status)
+        keeps = cycle.keep_alive and self._framing != "close"
+        for name, value in (*cycle.default_headers, *timeline.headers):
+            if name != b"connection":
+                parts += (name, b": ", value, b"\r\n")
+            elif value == b"close":
+                keeps = False
+        cycle.keep_alive = keeps
+        if not keeps:
+            parts.append(b"connection: close\r\n")
+        elif self._framing == "chunks":
+            parts.append(b"connection: keep-alive\r\n")
+        if self._framing == "chunks":
+            parts.append(b"transfer-encoding: chunked\r\n\r\n")
+        elif self._framing == "length" and timeline.status not in NO_BODY:
+            parts.append(b"content-length: %d\r\n\r\n" % (timeline.length or 0))
+        else:
+            parts.append(b"\r\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mockbifrost.playback.player import Send
+from mockbifrost.serve.asgi import Send
 from mockbifrost.wire.envelope import WireError, error_json
 from mockbifrost.wire.headers import JSON_TYPE, RawHeaders
 from mockbifrost.wire.jsontypes import Json, encode

@@ -86,7 +86,7 @@ class Server:
         return self.origin + BASE
 
     def run(self, ready: Callable[[asyncio.AbstractEventLoop], None]) -> None:
-        """Serve until stopped: by a signal in the main thread, elsewhere by `stop`. `ready`: requests are accepted now."""
+        """Serve until stopped: by a signal in the main thread, else by `stop`. `ready`: requests are accepted now."""
         from mockbifrost.serve.listening import Listener
 
         self._listener = Listener(self.app, ready)

@@ -100,7 +100,7 @@ class Entry:
         """The body, redacted; as text where it nests too deep to be written again inside an entry."""
         try:
             body = redact(self.body)
-            orjson.dumps([[[body]]])
+            orjson.dumps([[[[[[[[body]]]]]]]])  # an answer of the control API has fewer levels around it
         except (TypeError, RecursionError):
             return redact_text(self.raw_body.decode("utf-8", "replace"))
         return body

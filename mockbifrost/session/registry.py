@@ -1,4 +1,4 @@
-"""The sessions of a server: made when first named, with the stubs of the files and counters of their own; bounded in number."""
+"""The sessions of a server: made when first named, with the files' stubs and counters of their own; bounded in number."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Sessions:
         return self.create(id)
 
     def find(self, id: str) -> Session | None:
-        """The session of that id, if there is one; the default one and those of scenario files are there until they are finished."""
+        """The session of that id, if there is one; the default one and those of files are there until they are finished."""
         if id not in self._sessions and id not in self._finished and (id in self._named or id == DEFAULT):
             made = self.create(id)
             return made if isinstance(made, Session) else None
@@ -100,7 +100,10 @@ class Sessions:
     def create(
         self, id: str, *, seed: int | None = None, clock: ClockMode | None = None, version: ProfileName | None = None
     ) -> Session | Refused:
-        """A new session. `seed` and `version` beat those of the files. Refused where it is in use, the id is no name, or there are too many."""
+        """A new session. `seed` and `version` beat those of the files.
+
+        Refused where it is in use, the id is no name, or there are too many.
+        """
         if id in self._sessions:
             return Refused(
                 "session_in_use", f"session {id!r} is in use already; leave out the id, and a new one is made"
@@ -113,7 +116,7 @@ class Sessions:
         if len(self._sessions) >= self._most:
             return Refused(
                 "too_many_sessions",
-                f"There are {len(self._sessions)} sessions, and no more are made.\n  do: delete those that are finished",
+                f"There are {len(self._sessions)} sessions, and no more are made.\n  do: finish those that have done their work",
             )
         blueprint = self._named.get(id, self._common)
         files, gateway = blueprint.files, blueprint.gateway

@@ -176,7 +176,7 @@ class Session:
         return outcome
 
     def unread(self, received: Received, status: int, message: str, broken: str | None) -> Exchange:
-        """A request whose body was not read. `broken` names an error of the mock itself; None: the gateway would say the same."""
+        """A request whose body was not read. `broken` names an error of the mock itself; None: the gateway says the same."""
         profile, headers, draws = self.gateway.profile, RequestHeaders(received.raw_headers), Draws(self.seed, b"")
         if broken is not None:
             outcome = broken_outcome(profile, headers, draws, broken, message, status=status)

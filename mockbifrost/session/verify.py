@@ -23,7 +23,7 @@ class Verdict:
 
 
 def verify(session: Session, own: Collection[str] = ()) -> Verdict:
-    """Judge a session. `own` are the ids of stubs that a test added itself: each must have been used, unless `required` is False on it."""
+    """Judge a session. `own` are the ids of stubs that a test added itself and that must therefore be used."""
     problems = [_unanswered(entry) for entry in session.journal if entry.error is not None]
     if session.journal.dropped:
         problems.append(
@@ -51,8 +51,14 @@ def _unused(stub: Stub, used: int, own: bool) -> str:
     where = f"Stub {stub.ref.label!r} ({stub.ref.place})"
     if stub.required is not True and stub.required is not False:
         if used != stub.required:
-            return f"{where} was used {used} times, {stub.required} were required.\n  do: check what the code under test asks, or change `required`"
+            return (
+                f"{where} was used {used} times, {stub.required} were required.\n"
+                "  do: check what the code under test asks, or change `required`"
+            )
         return ""
     if used or not (own or stub.required):
         return ""
-    return f"{where} was never used.\n  do: remove it, or check why no request reached it (`when` may not fit what was sent)"
+    return (
+        f"{where} was never used.\n"
+        "  do: remove it, or check why no request reached it (`when` may not fit what was sent)"
+    )

@@ -68,13 +68,15 @@ class Node(BaseModel):
     """One mapping of the language. Frozen; unknown keys, wrong types and an explicit null are refused."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, protected_namespaces=(), ser_json_inf_nan="null"
+        frozen=True, extra="forbid", strict=True, defer_build=True, protected_namespaces=(), ser_json_inf_nan="null"
     )
 
     place: ClassVar[str] = ""
     """What the mapping is called in messages, and the first half of a key in the table of what comes later."""
     wanted: ClassVar[str] = "a mapping"
     """What may be written here, for the message when it is something else."""
+    takes_text: ClassVar[bool] = False
+    """Whether any text is a shorthand, so that a number or boolean was meant as one."""
     nullable: ClassVar[frozenset[str]] = frozenset()
     """The keys that may be null on purpose; elsewhere a null is a value that was forgotten."""
 
@@ -95,8 +97,8 @@ class Node(BaseModel):
             return value
         given = cls.spelled_out(value)
         if not isinstance(given, Mapping):
-            takes_text = isinstance(cls.spelled_out("text"), Mapping)
-            raise refusal(f"must be {cls.wanted}, got {described(given)}", in_quotes(given) if takes_text else "")
+            hint = in_quotes(given) if cls.takes_text else ""
+            raise refusal(f"must be {cls.wanted}, got {described(given)}", hint)
         nulls = [
             key for key, item in given.items() if item is None and key in cls.known_keys() and key not in cls.nullable
         ]

@@ -40,6 +40,7 @@ _LOCAL_ORIGINS: Final = (
     "http://127.0.0.1",
     "https://127.0.0.1",
     "http://[::1]",
+    "https://[::1]",
 )
 
 

@@ -18,7 +18,7 @@ Number = Annotated[float, Field(strict=True)]
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True, protected_namespaces=())
 
 
 class FunctionCall(_Wire):

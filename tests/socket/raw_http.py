@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from mockbifrost import Session
+
 DEADLINE_S = 20.0
 PATH = "/pydanticai/v1/chat/completions"
 
@@ -86,6 +88,14 @@ class Connection:
         path = body.pop("path", PATH)
         return self.ask("POST", path, chat_body(said, **body), headers=headers)
 
+    def send_path(self, path: str, body: bytes) -> None:
+        """Send a request to a path, and wait for nothing."""
+        self.send(request_bytes("POST", path, body))
+
+    def send_chat(self, said: str, session: Session, **body: Any) -> None:
+        """Say something to the model of a session, and wait for nothing."""
+        self.send_path(f"/s/{session.id}{PATH}", chat_body(said, **body))
+
     def head(self) -> Response:
         """Status and headers of the next response."""
         line = self._line().decode("latin-1")
@@ -118,6 +128,10 @@ class Connection:
         data = self._exactly(size)
         assert self._line() == b""
         return data
+
+    def some(self) -> bytes:
+        """What has come, at least one byte; empty where the server has closed."""
+        return self._file.read1(65_536)
 
     def rest(self) -> bytes:
         """All that comes until the server closes."""

@@ -102,12 +102,13 @@ def test_words_that_readers_take_differently_are_refused(word: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: .inf", "1:4: a: .inf is no number that JSON can hold; write \".inf\" for the text"),
-        ("a: -.INF", "1:4: a: -.INF is no number that JSON can hold; write \"-.INF\" for the text"),
-        ("a: .NaN", "1:4: a: .NaN is no number that JSON can hold; write \".NaN\" for the text"),
+        ("a: .inf", '1:4: a: .inf is no number that JSON can hold; write ".inf" for the text'),
+        ("a: -.INF", '1:4: a: -.INF is no number that JSON can hold; write "-.INF" for the text'),
+        ("a: .NaN", '1:4: a: .NaN is no number that JSON can hold; write ".NaN" for the text'),
         (
             "a: 007",
-            "1:4: a: 007 is a number with leading zeros, which readers of YAML take differently; write \"007\" for the text",
+            '1:4: a: 007 is a number with leading zeros, which readers of YAML take differently; write "007" for the '
+            "text",
         ),
         ("a: 1e999", "1:4: a: 1e999 is a larger number than JSON's 64 bits hold; put it in quotes"),
         (
@@ -149,7 +150,10 @@ def test_words_that_readers_take_differently_are_refused(word: str) -> None:
             "4:7: b: a mapping can have one `<<`; give it a list: <<: [*a, *b]",
         ),
         ("a: 'b\0'", "1:6: the character U+0000 is not allowed in YAML; remove it, or escape it in double quotes"),
-        ("a: b\nc: \ud800", "2:4: the character U+D800 is not allowed in YAML; remove it, or escape it in double quotes"),
+        (
+            "a: b\nc: \ud800",
+            "2:4: the character U+D800 is not allowed in YAML; remove it, or escape it in double quotes",
+        ),
     ],
     ids=repr,
 )
@@ -195,7 +199,7 @@ def test_escapes_that_are_no_character_are_refused_by_pyyaml_itself_too(monkeypa
 
 @both_loaders
 def test_merge_keys_and_aliases_work() -> None:
-    document = read("x: &x {a: 1, b: [2]}\ny: {<<: *x, a: 3}\nz: {<<: [{a: 5}, *x]}\nl: *x\n\"<<\": 1\n")
+    document = read('x: &x {a: 1, b: [2]}\ny: {<<: *x, a: 3}\nz: {<<: [{a: 5}, *x]}\nl: *x\n"<<": 1\n')
     assert document.findings == []
     assert document.value == {
         "x": {"a": 1, "b": [2]},
@@ -233,9 +237,7 @@ def test_aliases_that_repeat_each_other_are_refused_fast() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     [finding] = findings("\n".join(lines))
-    assert finding == (
-        "a.yaml:6:10: a5[0]: the aliases up to here repeat more than 200000 values; write less by alias"
-    )
+    assert finding == ("a.yaml:6:10: a5[0]: the aliases up to here repeat more than 200000 values; write less by alias")
 
 
 @pytest.mark.parametrize("opening", ["[", "- ", "{a: "])
@@ -263,14 +265,23 @@ def test_an_empty_text_is_complete_only_with_a_document() -> None:
 
 @pytest.mark.parametrize(
     ("text", "mark", "word"),
-    [("a: 1.10 # x", Mark(0, 3), "1.10"), ("a\r\nb: {c: 2}", Mark(1, 7), "2"), ("a", Mark(5, 0), ""), ("a ", Mark(0, 1), "")],
+    [
+        ("a: 1.10 # x", Mark(0, 3), "1.10"),
+        ("a\r\nb: {c: 2}", Mark(1, 7), "2"),
+        ("a", Mark(5, 0), ""),
+        ("a ", Mark(0, 1), ""),
+    ],
 )
 def test_a_word_is_found_as_it_was_written(text: str, mark: Mark, word: str) -> None:
     assert Document("a.yaml", text).written(mark) == word
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=20,
 )
