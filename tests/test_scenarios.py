@@ -70,7 +70,7 @@ DELETES = Step(
     calls=[("delete_account", {"user_id": 7})],
     says="I need your approval for this.",
 )
-INVOICE = "Read the invoice."
+INVOICE = "Read the invoice, as JSON."
 FIRST_TURN = Step("turn one asks for the number", "A table, please.", says="Gladly. For how many people?")
 
 CASES = (

@@ -42,12 +42,16 @@ class Gateway:
 class Asked:
     """One HTTP request, understood: what the client said and the moment it came."""
 
-    request: ChatRequest
-    body: Mapping[str, Any]
+    conversation: Conversation
     headers: RequestHeaders
     moment: Moment
     seed: int
     fingerprint: bytes
+
+    @property
+    def request(self) -> ChatRequest:
+        """The typed body."""
+        return self.conversation.request
 
 
 Explain = Callable[[Attempt], str]
@@ -142,6 +146,10 @@ def _ids(profile: Profile, headers: RequestHeaders, draws: Draws) -> RawHeaders:
     )
 
 
+def _refusal(conversation: Conversation) -> Failure | None:
+    return refusal_of(conversation.request)
+
+
 class _Journey:
     """One request on its way past its targets. Lives for one call of `decide`."""
 
@@ -152,7 +160,7 @@ class _Journey:
         self.provider = provider
         self.tally = tally
         self.explain = explain
-        self.conversation = Conversation(asked.request, asked.body)
+        self.conversation = asked.conversation
         self.stream = asked.request.stream is True
         self.trail: tuple[Trace, ...] = ()
         self.waited_s = 0.0
@@ -178,7 +186,7 @@ class _Journey:
     def try_target(self, target: Target, fallback: int) -> tuple[Outcome, bool]:
         """Ask one target. True: it failed in a way that a fallback may mend."""
         attempt = self.attempt_at(target, fallback)
-        refused = refusal_of(self.asked.request)
+        refused = self.conversation.once("refusal", _refusal)
         if refused is not None:
             return self.failed(attempt, refused, None), True
         reached = self.provider.ask(attempt, self.tally)

@@ -24,7 +24,8 @@ def shown(value: object) -> str:
     text = "nothing" if value is None else repr(value)
     if len(text) <= SHOWN:
         return text
-    return f"{text[: SHOWN - 30]}…{text[-20:]} ({len(text)} characters)"
+    size = len(value) if isinstance(value, str) else len(text)
+    return f"{text[: SHOWN - 30]}…{text[-20:]} ({size} characters)"
 
 
 def text_check(field: str, reads: Reads, matcher: TextMatcher, *, absent: str = "nothing") -> Check:
@@ -43,7 +44,7 @@ def text_check(field: str, reads: Reads, matcher: TextMatcher, *, absent: str = 
 
 
 def _case_note(matcher: TextMatcher, got: str) -> str:
-    if matcher.relaxed is None or not matcher.relaxed(got):
+    if matcher.relaxed is None or matcher.fits(got) or not matcher.relaxed(got):
         return ""
     wanted = matcher.example or ""
     if wanted.casefold() in got.casefold():

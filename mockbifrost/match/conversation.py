@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from mockbifrost.wire.request import ChatRequest, RequestMessage
 
+T = TypeVar("T")
 _NO_MESSAGES: Final[tuple[RequestMessage, ...]] = ()
 _SYSTEM_ROLES: Final = ("system", "developer")
 
@@ -40,6 +41,15 @@ class Conversation:
         self.request = request
         self.body = body
         self.messages: Sequence[RequestMessage] = request.messages or _NO_MESSAGES
+        self._derived: dict[object, Any] = {}
+
+    def once(self, key: object, derive: Callable[[Conversation], T]) -> T:
+        """What follows from the request alone, worked out when it is first asked for."""
+        derived = self._derived
+        if key not in derived:
+            derived[key] = derive(self)
+        found: T = derived[key]
+        return found
 
     @cached_property
     def user(self) -> str | None:

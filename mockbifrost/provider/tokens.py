@@ -63,15 +63,17 @@ class TokenCounter:
                 self._held += len(text)
         return known
 
-    def prompt(self, request: ChatRequest, body: Mapping[str, Any]) -> tuple[int, dict[str, int]]:
+    def prompt(self, request: ChatRequest) -> tuple[int, dict[str, int]]:
         """Tokens of the whole prompt, and of its images and audio apart."""
         total = PRIMING
         details: dict[str, int] = {}
         for message in request.messages or ():
             total += PER_MESSAGE + self._message(message, details)
-        for key in ("tools", "response_format"):
-            if body.get(key):
-                total += self.count(orjson.dumps(body[key]).decode())
+        if request.tools:
+            tools = [tool.model_dump(exclude_unset=True) for tool in request.tools]
+            total += self.count(orjson.dumps(tools).decode())
+        if request.response_format:
+            total += self.count(orjson.dumps(request.response_format).decode())
         for count in details.values():
             total += count
         return total, details

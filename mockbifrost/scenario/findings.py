@@ -124,10 +124,7 @@ def _quotes(kind: str, value: Any, written: str) -> str:
     return f'{hint}: "{written or value}"' if hint else ""
 
 
-def _unknown_key(key: str, node: type[Node] | None) -> tuple[str, str]:
-    message = f"unknown key {shortened(key)!r}"
-    if node is None:
-        return message, ""
+def _unknown_key(key: str, node: type[Node]) -> tuple[str, str]:
     later = LATER.get((node.place, key))
     if later is not None:
         return later, ""
@@ -135,15 +132,15 @@ def _unknown_key(key: str, node: type[Node] | None) -> tuple[str, str]:
     elsewhere = [level for level, other in _LEVELS.items() if other is not node and key in other.known_keys()][:3]
     belongs = f"`{key}` belongs {_joined(elsewhere)}" if elsewhere else ""
     hint = did_you_mean(key, known, 0.8) or belongs or did_you_mean(key, known)
-    return message, hint or f"known are {', '.join(known)}"
+    return f"unknown key {shortened(key)!r}", hint or f"known are {', '.join(known)}"
 
 
 def _joined(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _node_at(root: type[Node], loc: Loc) -> type[Node] | None:
-    """The model that a path of pydantic's leads to."""
+def _node_at(root: type[Node], loc: Loc) -> type[Node]:
+    """The model that a path of pydantic's leads to, where it leads to one."""
     kind: Any = root
     for part in loc:
         if isinstance(kind, type) and issubclass(kind, Node):
@@ -151,9 +148,11 @@ def _node_at(root: type[Node], loc: Loc) -> type[Node] | None:
             kind = next((field.annotation for name, field in fields if part in (name, field.alias)), None)
         else:
             inner = get_args(kind)
-            kind = inner[1] if len(inner) == 2 and isinstance(part, str) else inner[0] if inner else None
+            kind = inner[1] if len(inner) == 2 and isinstance(part, str) else inner[0]
         kind = _bare(kind)
-    return kind if isinstance(kind, type) and issubclass(kind, Node) else None
+    assert isinstance(kind, type)
+    assert issubclass(kind, Node)
+    return kind
 
 
 def _bare(kind: Any) -> Any:

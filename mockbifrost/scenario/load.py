@@ -231,9 +231,9 @@ def _shown(value: object) -> str:
 def _mark_of(document: Document, path: Sequence[str]) -> Mark:
     value, mark = document.value, document.start
     for part in path:
-        place = document.place(value, part)
-        if place is not None and isinstance(value, dict):
-            value, mark = value[part], place.key
+        assert isinstance(value, dict)
+        mark = document.places[id(value)][part].key
+        value = value[part]
     return mark
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 import orjson
 
 from mockbifrost.match.attempt import Attempt
+from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Answer, Draft, Failure, RawAnswer, Refusal, Said, Shape
 from mockbifrost.provider.chunks import cut_choices, join_deltas, timed
 from mockbifrost.provider.fragments import Fragments
@@ -53,6 +54,10 @@ class Tools:
 
     counter: TokenCounter
     fake: Fake
+
+    def prompt_tokens(self, conversation: Conversation) -> tuple[int, dict[str, int]]:
+        """Tokens of a prompt, and those of images and audio apart."""
+        return self.counter.prompt(conversation.request)
 
 
 class Script(Protocol):
@@ -171,7 +176,7 @@ class ReplyScript:
         rendering = _Rendering(attempt, tools)
         prompt_tokens, details = 0, NO_DETAILS
         if self.usage is None and not self.no_usage:
-            prompt_tokens, details = tools.counter.prompt(attempt.request, attempt.conversation.body)
+            prompt_tokens, details = attempt.conversation.once("prompt tokens", tools.prompt_tokens)
         draft = self._draft(attempt, tools, rendering, details)
         draws = attempt.draws
         fingerprint = self.system_fingerprint

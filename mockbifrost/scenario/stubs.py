@@ -72,18 +72,26 @@ class Stub:
 
 
 class Layer:
-    """Stubs that were added together, in the order in which they are tried; indexed once, shared by all sessions."""
+    """Stubs that were added together, in the order in which they are tried; indexed once.
 
-    def __init__(self, stubs: Iterable[Stub]) -> None:
+    `lasting`: it outlives the requests, as the stubs of files do, so each request that comes again remembers what it found.
+    """
+
+    def __init__(self, stubs: Iterable[Stub], *, lasting: bool = False) -> None:
         self.added: tuple[Stub, ...] = tuple(stubs)
         self.stubs: tuple[Stub, ...] = tuple(sorted(self.added, key=lambda stub: -stub.priority))
         self.ranked = any(stub.priority for stub in self.stubs)
+        self._lasting = lasting
         self._index = Index([stub.expectation.key for stub in self.stubs])
 
-    def candidates(self, conversation: Conversation) -> Iterator[Stub]:
+    def candidates(self, conversation: Conversation) -> Sequence[Stub]:
         """Those that can match at all, in order."""
-        stubs = self.stubs
-        return (stubs[number] for number in self._index.candidates(conversation))
+        if self._lasting:
+            return conversation.once(self, self._found)
+        return self._found(conversation)
+
+    def _found(self, conversation: Conversation) -> Sequence[Stub]:
+        return [self.stubs[number] for number in self._index.candidates(conversation)]
 
 
 NO_STUBS: Final = Layer(())
@@ -104,7 +112,7 @@ class Stubs:
         yield from self.own.stubs
         yield from self.files.stubs
 
-    def _candidates(self, conversation: Conversation) -> Iterator[Stub]:
+    def _candidates(self, conversation: Conversation) -> Iterable[Stub]:
         own, files = self.own, self.files
         if not own.stubs:
             return files.candidates(conversation)
@@ -183,7 +191,7 @@ def _seeded(stub: Stub, attempt: Attempt) -> Attempt:
     return attempt if stub.seed is None else replace(attempt, draws=replace(attempt.draws, seed=stub.seed))
 
 
-def _chained(rows: Iterable[Iterator[Stub]]) -> Iterator[Stub]:
+def _chained(rows: Iterable[Sequence[Stub]]) -> Iterator[Stub]:
     for row in rows:
         yield from row
 

@@ -35,12 +35,14 @@ def assemble(
     names = sorted({scenario.model.session for scenario in scenarios if scenario.model.session is not None})
     shared_settings = merged_settings(shared)
     compiled = _compiled(shared, keep_seeds)
-    common = Blueprint(Layer(compiled), gateway_of(shared_settings, version))
+    common = Blueprint(Layer(compiled, lasting=True), gateway_of(shared_settings, version))
     named: dict[str, Blueprint] = {}
     for name in names:
         own = [scenario for scenario in scenarios if scenario.model.session == name]
         settings = _over(shared_settings, merged_settings(own))
-        named[name] = Blueprint(Layer([*_compiled(own, keep_seeds), *compiled]), gateway_of(settings, version))
+        named[name] = Blueprint(
+            Layer([*_compiled(own, keep_seeds), *compiled], lasting=True), gateway_of(settings, version)
+        )
     return Assembly(common, named)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from mockbifrost.clock import Clock, ClockMode
 from mockbifrost.errors import UsageError
 from mockbifrost.gateway.pipeline import Gateway
+from mockbifrost.match.understood import Reader
 from mockbifrost.provider.tokens import TokenCounter
 from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.scripts import Tools
@@ -62,6 +63,7 @@ class Sessions:
         self._common = common
         self._named = named
         self._tools = Tools(TokenCounter(), FakeData())
+        self._reader = Reader()
         self._seed = seed
         self._clock: ClockMode = clock
         self._most = most
@@ -126,6 +128,7 @@ class Sessions:
             gateway if version is None else replace(gateway, profile=PROFILES[version]),
             seed=self._seed if seed is None else seed,
             clock=Clock(clock or self._clock),
+            reader=self._reader,
         )
         self._sessions[id] = session
         self._finished.pop(id, None)

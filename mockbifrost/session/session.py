@@ -13,6 +13,7 @@ from mockbifrost.gateway.pipeline import Asked, Gateway, broken_outcome, decide,
 from mockbifrost.gateway.targets import Target
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.near_miss import NearMiss
+from mockbifrost.match.understood import Reader
 from mockbifrost.playback.player import Played
 from mockbifrost.provider.tally import Tally
 from mockbifrost.scenario.stubs import Layer, Stub, Stubs
@@ -22,7 +23,7 @@ from mockbifrost.session.journal import Entry, Journal
 from mockbifrost.values import value
 from mockbifrost.wire.envelope import WireError
 from mockbifrost.wire.headers import RequestHeaders
-from mockbifrost.wire.request import InvalidBody, fingerprint, parse_body, validate
+from mockbifrost.wire.request import InvalidBody
 
 CONVERSATIONS: Final = 10_000
 """So many conversations keep their place in sequences that count by conversation."""
@@ -87,6 +88,7 @@ class Session:
         seed: int = 0,
         clock: Clock | None = None,
         journal: Journal | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self.id = id
         self.stubs = stubs
@@ -94,6 +96,7 @@ class Session:
         self.seed = seed
         self.clock = clock or Clock()
         self.journal = journal if journal is not None else Journal()
+        self._reader = reader or Reader()
         self.calls = Calls()
         self.counters = Counters()
         self.gates: dict[str, bool] = {}
@@ -104,17 +107,15 @@ class Session:
         retry = _retry_of(headers)
         elapsed_s = self.clock.elapsed_s()
         try:
-            body = parse_body(received.body)
-            request = validate(body)
-            print_ = fingerprint(body)
+            understood = self._reader.read(received.body)
         except InvalidBody as error:
             call = self.calls.alone()
             outcome = self._not_json(str(error), headers, received.body)
             return self._begun(received, call, outcome, (), elapsed_s, retry, None, False)
-        stream = request.stream is True
+        print_, stream = understood.fingerprint, understood.stream
         call = self.calls.begin(print_, stream, retry)
         moment = Moment(elapsed_s, self.clock.created(), call.occurrence, call.requests - 1)
-        asked = Asked(request, body, headers, moment, self.seed, print_)
+        asked = Asked(understood.conversation, headers, moment, self.seed, print_)
         tally = Tally(self.counters.counts, call.spent, self.gates)
         misses: list[NearMiss] = []
         outcome = decide(

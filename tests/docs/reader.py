@@ -20,6 +20,8 @@ from tests.docs.pages import Block, commands_of, fits, json_fits
 ROOT = Path(__file__).resolve().parent.parent.parent
 WRITTEN = "http://127.0.0.1:8080"
 """The address that pages use. The server of a test has a port of its own."""
+IN_A_CONTAINER = "http://mockbifrost:8080"
+"""The same, as the other containers of a compose file see it."""
 PATIENCE_S = 30.0
 PIP_MAY_INSTALL = {".", "nox", "uv", "openai", "pytest", "pydantic-ai-slim[openai]"}
 COMPOSE_COMMANDS = {"up", "run", "down", "logs"}
@@ -128,6 +130,7 @@ class Reader:
                 "nox": _check_nox,
                 "docker": self._check_compose,
                 "python3": _check_venv,
+                "export": _check_export,
             }
             if name not in runs:
                 raise WrongPage(f"nothing checks the command {name}")
@@ -164,6 +167,7 @@ class Reader:
     def _serve(self, arguments: list[str]) -> None:
         """A real server on a free port, without waits where the page asks for none."""
         self.close()
+        arguments = arguments[:-1] if arguments[-1] == "&" else arguments
         fast = [] if "--speed" in arguments else ["--speed", "0"]
         command = [
             sys.executable,
@@ -190,7 +194,8 @@ class Reader:
     def _curl(self, arguments: list[str]) -> None:
         """The few options that pages use; any other one is refused."""
         parser = argparse.ArgumentParser()
-        parser.add_argument("-s", "-N", action="store_true")
+        parser.add_argument("-s", "-N", "--retry-connrefused", action="store_true")
+        parser.add_argument("--retry", type=int)
         parser.add_argument("-i", action="store_true")
         parser.add_argument("-X", default=None)
         parser.add_argument("-H", action="append", default=[])
@@ -200,6 +205,7 @@ class Reader:
         if unknown:
             raise WrongPage(f"nothing checks the options {unknown} of curl")
         address = asked.address if "://" in asked.address else f"http://{asked.address}"
+        address = address.replace(IN_A_CONTAINER, WRITTEN)
         if not address.startswith(WRITTEN):
             raise WrongPage(f"{address} is not the address of the server that runs")
         if self._server is None:
@@ -250,6 +256,13 @@ def _check_nox(arguments: list[str]) -> None:
 def _check_venv(arguments: list[str]) -> None:
     if arguments != ["-m", "venv", ".venv"]:
         raise WrongPage(f"python3 {arguments}")
+
+
+def _check_export(arguments: list[str]) -> None:
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if not NOT_OURS.match(name) or ("://" in value and value != f"{WRITTEN}/pydanticai/v1"):
+            raise WrongPage(f"export {argument}")
 
 
 def environment() -> dict[str, str]:

@@ -60,6 +60,15 @@ def test_a_page_does_what_it_says(page: str, reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_all_code_stands_in_fences(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    fenced = [line for block in blocks_of(ROOT / page, page) for line in block.text.splitlines()]
+
+    assert text.count("```") == 2 * len(list(blocks_of(ROOT / page, page)))
+    assert [line for line in text.splitlines() if line.startswith("    ") and line not in fenced] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     source = (ROOT / page).read_text(encoding="utf-8")
 

@@ -72,9 +72,11 @@ def test_the_pace_changes_no_byte(hurried: MockBifrost, instant: MockBifrost) ->
 def test_what_is_reported_follows_the_script(instant: MockBifrost) -> None:
     response = chat(instant.port, "story", stream=True)
 
-    words = len(STORY.split())
-    # the role and the first word after the ttft, then a word each 250 ms, then the usage: the whole time
-    assert latencies(response) == [2000, 0, *[250] * (words - 1), 2000 + 250 * (words - 1)]
+    # The role and the first word after the ttft, a word each 250 ms, the last word and its full stop are two tokens;
+    # the chunk with the usage reports the whole time.
+    *steps, whole = latencies(response)
+    assert steps == [2000, 0, *[250] * (len(STORY.split()) - 2), 500]
+    assert whole == sum(steps)
 
 
 def test_chunks_are_counted_from_zero(hurried: MockBifrost) -> None:

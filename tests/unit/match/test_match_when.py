@@ -83,10 +83,10 @@ CASES = (
     ),
     Case(
         "key",
-        {"key": {"ends_with": "key-1"}},
+        {"key": {"ends_with": "i-key-1"}},
         attempt(),
         attempt(provider="x" * 150),
-        f"key  wanted ends with 'key-2'  got '{'x' * 89}…{'x' * 13}-key-1' (158 characters)",
+        f"key  wanted ends with 'i-key-1'  got '{'x' * 89}…{'x' * 13}-key-1' (156 characters)",
     ),
     Case("attempt", {"attempt": 1}, attempt(number=1), attempt(), "attempt  wanted 1  got 0"),
     Case("attempts", {"attempt": [0, 2]}, attempt(number=2), attempt(number=1), "attempt  wanted 0 or 2  got 1"),
@@ -143,7 +143,8 @@ CASES = (
         {"messages": [{"role": "assistant", "tool_call": "look*"}, {"tool_result": "lookup"}]},
         said(*ROUND),
         said(user("hi"), call("other"), result("x")),
-        "messages[-2]  wanted assistant: calls a tool whose name any of (fits the glob 'look*')  got assistant: calls other",
+        "messages[-2]  wanted assistant: calls a tool whose name any of (fits the glob 'look*')  "
+        "got assistant: calls other",
     ),
     Case(
         "messages, their texts",
@@ -181,7 +182,8 @@ CASES = (
         {"tool_result": "lookup"},
         said(*ROUND),
         said(*ROUND, user("hi")),
-        "tool_result  wanted a result with name equals 'lookup'  got a conversation that does not end with tool results",
+        "tool_result  wanted a result with name equals 'lookup'  "
+        "got a conversation that does not end with tool results",
     ),
     Case(
         "tool_result, all parts",
