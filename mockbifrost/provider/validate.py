@@ -78,8 +78,9 @@ def _ranges(request: ChatRequest) -> Iterator[Failure]:
 
 
 def _out_of_range(name: str, kind: str, side: str, bound: str, sign: str, limit: float, value: float) -> Failure:
+    got = int(value) if value == int(value) else value
     message = (
-        f"Invalid '{name}': {kind} {side} {bound} value. Expected a value {sign} {limit:g}, but got {value:g} instead."
+        f"Invalid '{name}': {kind} {side} {bound} value. Expected a value {sign} {limit:g}, but got {got} instead."
     )
     return _invalid(message, name, f"{kind}_{side}_{'min' if bound == 'minimum' else 'max'}_value")
 

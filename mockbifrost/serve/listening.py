@@ -29,7 +29,9 @@ class Listener(uvicorn.Server):
             lifespan="off",
             log_config=None,
             access_log=False,
+            interface="asgi3",
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=2 * GRACE_S,
         )
@@ -46,6 +48,10 @@ class Listener(uvicorn.Server):
         """As uvicorn's, but after the time of grace the server hangs up: responses end as if their clients had left."""
         asyncio.get_running_loop().call_later(GRACE_S, self._hang_up)
         await super().shutdown(sockets)
+        self._hang_up()  # a second signal does not wait
+        tasks = tuple(self.server_state.tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE_S)
 
     def _hang_up(self) -> None:
         for connection in tuple(self.server_state.connections):

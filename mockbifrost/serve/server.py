@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from mockbifrost.serve.listening import Listener
 
 BACKLOG = 2048
+LARGEST_PORT = 65_535
 
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises ServerStartError that names the address."""
+    if not 0 <= port <= LARGEST_PORT:
+        raise ServerStartError(f"{port} can't be a port: choose one from 1 to {LARGEST_PORT}, or 0 for a free one.")
     try:
         family, kind, proto, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, proto)

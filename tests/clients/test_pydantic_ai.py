@@ -597,12 +597,10 @@ async def test_the_name_that_means_the_responses_api_is_answered_with_the_right_
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", mockbifrost.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", "k")
-    agent = Agent("openai:gpt-4o")
 
-    with pytest.raises(
-        ModelNotFoundError, match="In pydantic-ai use the model name 'openai-chat:…' or OpenAIChatModel"
-    ):
-        await agent.run("hello")
+    async with Agent("openai:gpt-4o") as agent:
+        with pytest.raises(ModelNotFoundError, match="use the model name 'openai-chat:…' or OpenAIChatModel"):
+            await agent.run("hello")
 
 
 async def test_a_model_with_the_name_of_its_provider(mockbifrost: Session) -> None:

@@ -42,6 +42,7 @@ class Reader:
         self.tests: dict[str, bool] = {}
         """Test files of the page, and whether a command has run them."""
         self._server: subprocess.Popen[str] | None = None
+        self._serves: list[str] = []
         self._origin = ""
         (folder / "scenarios").symlink_to(ROOT / "scenarios", target_is_directory=True)
 
@@ -166,8 +167,10 @@ class Reader:
 
     def _serve(self, arguments: list[str]) -> None:
         """A real server on a free port, without waits where the page asks for none."""
-        self.close()
         arguments = arguments[:-1] if arguments[-1] == "&" else arguments
+        if arguments == self._serves:
+            return
+        self.close()
         fast = [] if "--speed" in arguments else ["--speed", "0"]
         command = [
             sys.executable,
@@ -188,6 +191,7 @@ class Reader:
         welcome = self._server.stdout.readline()  # comes once requests are accepted
         if not welcome.startswith("mockbifrost serves "):
             raise WrongPage(f"the server did not start: {welcome}{self._server.communicate(timeout=PATIENCE_S)[0]}")
+        self._serves = arguments
         self._origin = f"http://127.0.0.1:{(self.folder / 'port').read_text().strip()}"
         self.output = welcome.replace(self._origin, WRITTEN)
 

@@ -84,12 +84,16 @@ def test_every_claim_about_a_profile_names_a_source_that_is_explained() -> None:
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in ADDRESSES if "…" not in path])
 def test_every_address_answers(method: str, path: str) -> None:
-    bodies = {"clock": {"advance": "5m"}, "GATE": {"state": "open"}, "completions": {"model": "openai/gpt-4o"}}
+    asked = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
+    bodies: dict[str, Mapping[str, object]] = {
+        "clock": {"advance": "5m"},
+        "GATE": {"state": "open"},
+        "completions": asked,
+    }
     body = bodies.get(path.rsplit("/", 1)[1])
 
     with MockBifrost(scenarios=["version: 1\nstubs: [Hello!]\n"]) as server, httpx2.Client(trust_env=False) as client:
-        body = body | {"messages": [{"role": "user", "content": "hello"}]} if body and "model" in body else body
-        client.post(f"{server.url}/s/NAME/v1/chat/completions", json={"model": "gpt-4o", "messages": []})
+        client.post(f"{server.url}/s/NAME/v1/chat/completions", json=asked)
         response = client.request(method, server.url + path.replace("journal/N", "journal/1"), json=body)
 
     assert response.status_code == 200, response.text

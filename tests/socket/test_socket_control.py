@@ -205,7 +205,9 @@ def test_a_gate_opens_and_closes(port: int) -> None:
     assert said == ["Once.", "Open.", "no_match"]
 
 
-@pytest.mark.parametrize("value", [None, {}, {"state": "ajar"}, {"state": "open", "for": "5m"}, {"state": ["open"]}, []])
+@pytest.mark.parametrize(
+    "value", [None, {}, {"state": "ajar"}, {"state": "open", "for": "5m"}, {"state": ["open"]}, []]
+)
 def test_a_gate_takes_nothing_else(port: int, value: Any) -> None:
     chat(port)
 
@@ -300,7 +302,9 @@ def test_an_unknown_path_is_told_what_there_is(port: int, path: str) -> None:
 
 def test_a_journal_can_be_read_whatever_came_in(port: int) -> None:
     bodies = [b"", b"\x00\xff", b"{", b'{"a":' * 900 + b"1" + b"}" * 900, b"[" * 1_000_000, chat_body("x", y=10**30)]
-    bodies += [b'{"model":"gpt-4o","messages":[],"x":' + b"[" * depth + b"]" * depth + b"}" for depth in range(240, 260)]
+    bodies += [
+        b'{"model":"gpt-4o","messages":[],"x":' + b"[" * depth + b"]" * depth + b"}" for depth in range(240, 260)
+    ]
     for body in bodies:
         ask(port, "POST", f"/s/one{PATH}", body)
 

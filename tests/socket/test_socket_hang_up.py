@@ -144,7 +144,7 @@ def test_half_a_request_is_no_request(slow: MockBifrost, here: Session, cut: obj
 def test_half_a_chunked_body_is_no_request(slow: MockBifrost, here: Session) -> None:
     head = request_bytes("POST", f"/s/{here.id}{PATH}", headers={"transfer-encoding": "chunked"})
     connection = Connection(slow.port)
-    connection.send(head + b"5\r\n{\"mod")
+    connection.send(head + b'5\r\n{"mod')
     connection.close()
 
     until(lambda: running(slow) == 0, "the server waits for the rest no longer")

@@ -223,9 +223,7 @@ def raw(server: MockBifrost, **keys: Any) -> tuple[bytes, bytes]:
     """Head and body of an answer that is written out, as they cross the socket, without our own headers and the date."""
     with server.session() as session, Connection(server.port) as connection:
         session.when().name("raw").raw(**keys)
-        connection.send(
-            request_bytes("POST", path_of(session), chat_body("x"), headers={"connection": "close"})
-        )
+        connection.send(request_bytes("POST", path_of(session), chat_body("x"), headers={"connection": "close"}))
         head, _empty, body = connection.rest().partition(b"\r\n\r\n")
     lines = [line for line in head.split(b"\r\n") if not line.startswith((b"x-mockbifrost", b"date"))]
     return b"\n".join(lines), body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import signal
 import socket
 from pathlib import Path
@@ -118,21 +118,29 @@ def test_an_address_that_is_not_ours(tmp_path: Path, host: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may use every port")
-def test_a_port_for_others_only(tmp_path: Path) -> None:
-    with pytest.raises(ServerStartError, match="choose one above 1023"):
-        MockBifrost(port=1).start()
+def test_a_port_that_this_user_may_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+
+    with pytest.raises(ServerStartError) as error:
+        MockBifrost(port=80).start()
+    assert str(error.value) == ("Port 80 of 127.0.0.1 may not be used by this user; choose one above 1023 with --port.")
 
 
 def test_the_python_server_says_that_its_port_is_taken() -> None:
-    with MockBifrost() as first, pytest.raises(ServerStartError) as error:
-        MockBifrost(port=first.port).start()
+    with MockBifrost() as first:
+        with pytest.raises(ServerStartError) as error:
+            MockBifrost(port=first.port).start()
 
-    assert str(error.value).startswith(f"Port {first.port} of 127.0.0.1 is taken by another process;")
+        assert str(error.value).startswith(f"Port {first.port} of 127.0.0.1 is taken by another process;")
 
 
 def test_the_python_server_refuses_a_port_that_can_not_be() -> None:
-    with pytest.raises(ServerStartError, match="The server can't listen on 127.0.0.1:70000"):
+    with pytest.raises(
+        ServerStartError, match="70000 can't be a port: choose one from 1 to 65535, or 0 for a free one"
+    ):
         MockBifrost(port=70_000).start()
 
 

@@ -154,7 +154,13 @@ def test_head_is_get_without_its_body(server: MockBifrost, path: str) -> None:
     assert {name for name, _ in head.headers} == {name for name, _ in get.headers}
 
 
-LOCAL = ["http://localhost", "http://localhost:3000", "https://localhost:8443", "http://127.0.0.1:5173", "http://[::1]:1"]
+LOCAL = [
+    "http://localhost",
+    "http://localhost:3000",
+    "https://localhost:8443",
+    "http://127.0.0.1:5173",
+    "http://[::1]:1",
+]
 FOREIGN = ["https://example.com", "http://localhost.example.com", "http://127.0.0.1.example.com", "null", ""]
 METHODS = "GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD"
 ALLOWED_HEADERS = (

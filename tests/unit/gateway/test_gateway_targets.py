@@ -1,0 +1,83 @@
+"""Where a request goes: the provider and the model of a text, and the fallbacks after them."""
+
+import pytest
+
+from mockbifrost.gateway.targets import Target, default_key, parse_fallbacks, parse_model
+from tests.harness import ask, chat, stubs
+
+KNOWN = ("openai", "anthropic", "mockoai")
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("gpt-4o", Target("openai", "gpt-4o")),
+        ("openai/gpt-4o", Target("openai", "gpt-4o")),
+        ("anthropic/claude/x", Target("anthropic", "claude/x")),
+        ("mockoai/mimo", Target("mockoai", "mimo")),
+        ("meta-llama/Llama-3", Target("openai", "meta-llama/Llama-3")),
+        ("OpenAI/gpt-4o", Target("openai", "OpenAI/gpt-4o")),
+        ("openai/", Target("openai", "")),
+        ("/gpt-4o", Target("openai", "/gpt-4o")),
+        ("", Target("", "")),
+    ],
+)
+def test_a_model_is_split_only_after_a_known_provider(text: str, target: Target) -> None:
+    assert parse_model(text, KNOWN) == target
+
+
+def test_without_openai_a_bare_model_has_no_provider() -> None:
+    assert parse_model("gpt-4o", ("anthropic",)) == Target("", "gpt-4o")
+
+
+def test_fallbacks_without_a_known_provider_are_dropped() -> None:
+    texts = ["anthropic/claude", "claude", "nobody/x", "openai/", "openai/gpt-4o"]
+
+    assert parse_fallbacks(texts, KNOWN) == (Target("anthropic", "claude"), Target("openai", "gpt-4o"))
+
+
+def test_each_provider_has_one_key() -> None:
+    assert default_key("openai") == "openai-key-1"
+
+
+@pytest.mark.parametrize(
+    ("version", "model", "status", "message"),
+    [
+        (
+            "documented",
+            "",
+            400,
+            "could not auto resolve a provider for the request, please specify a provider explicitly",
+        ),
+        ("1.6", "", 500, "provider is required"),
+        ("2.2", "", 400, "could not auto resolve a provider for the request, please specify a provider explicitly"),
+        (
+            "documented",
+            "openai/",
+            400,
+            "could not auto resolve a model for the request, please specify a model explicitly",
+        ),
+        ("1.6", "openai/", 500, "model is required"),
+    ],
+)
+def test_a_request_without_a_target_is_the_gateways_own_error(
+    version: str, model: str, status: int, message: str
+) -> None:
+    """No stub is asked: it is no miss."""
+    response = ask(stubs("- reply: x", before=f'gateway: {{version: "{version}"}}'), chat(model=model))
+
+    assert (response.status, response.error) == (status, {"message": message})
+    assert response.entry.error is None
+
+
+def test_an_empty_body_is_a_request_without_a_target() -> None:
+    assert ask(stubs("- reply: x", before='gateway: {version: "1.6"}'), b"").error == {
+        "message": "provider is required"
+    }
+
+
+def test_a_provider_of_ones_own_is_configured_by_name() -> None:
+    scenario = stubs("- reply: '{{ provider }} {{ model }}'", before="gateway: {providers: {mockoai: {}}}")
+
+    assert ask(scenario, chat(model="mockoai/mimo")).text == "mockoai mimo"
+    assert ask(scenario, chat(model="openai/gpt-4o")).status == 400
