@@ -35,7 +35,10 @@ class Lane:
 # A new lane is one more line here and one more dependency group in pyproject.toml.
 LANES: Mapping[str, Lane] = {
     "main": Lane(groups=("test", "clients")),
-    "openai2": Lane(groups=("test", "clients-openai2"), tests=("tests/clients/test_openai.py",)),
+    "openai2": Lane(
+        groups=("test", "clients-openai2"),
+        tests=("tests/clients/test_openai.py", "tests/clients/test_openai_errors.py"),
+    ),
 }
 
 

@@ -504,6 +504,10 @@ class When:
         more = {key: value for key, value in (("on_end", on_end), ("scope", scope)) if value is not None}
         return self._with_all({"sequence": list(steps), **more}, behaviour=True)
 
+    def auto(self) -> Self:
+        """An answer made from the request: tools called, formats honoured."""
+        return self._with("auto", True, behaviour=True)
+
     def echo(self) -> Self:
         """The last user message comes back."""
         return self._with("echo", True, behaviour=True)

@@ -233,6 +233,11 @@ CASES = (
         {"model": "house/tiny-1"},
         session="release-2.2",
     ),
+    Case(
+        "auto",
+        (Step("auto", "auto: book a flight"), Step("auto", results=["booked"])),
+        tools("book_flight"),
+    ),
     one("raw html page", "raw: html page", status=502),
     one("raw stream", "raw: hand-written stream"),
     one("raw stream that fails in the middle", "raw: broken stream"),

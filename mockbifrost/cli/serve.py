@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from mockbifrost.wire.profiles import ProfileName
 
 
+AUTO: Final = "version: 1\nstubs: [{name: auto, auto: true}]\n"
+"""What is served where no scenario is given."""
+
+
 @click.command(context_settings={"auto_envvar_prefix": "MOCKBIFROST"})
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--gateway-version", type=click.Choice(["documented", "1.6", "2.2"]), help="Whose bytes to send; beats the files."
 )
+@click.option("--lenient", is_flag=True, help="Let `auto` answer what no stub does; the journal still says so.")
 @click.option("--no-mock-headers", is_flag=True, help="Leave out the x-mockbifrost-* headers.")
 def serve(
     paths: tuple[Path, ...],
@@ -60,10 +65,11 @@ def serve(
     speed: float,
     clock: ClockMode,
     gateway_version: ProfileName | None,
+    lenient: bool,
     no_mock_headers: bool,
 ) -> None:
-    """Serve scenario files and folders."""
-    from mockbifrost.scenario.load import load_paths
+    """Serve scenario files and folders; without any, every request is answered as `auto` does."""
+    from mockbifrost.scenario.load import load_paths, load_text
     from mockbifrost.serve.server import Server
     from mockbifrost.serve.settings import ServerSettings
     from mockbifrost.session.assembly import assemble
@@ -77,10 +83,11 @@ def serve(
         clock=clock,
         version=gateway_version,
         mock_headers=not no_mock_headers,
+        lenient=lenient,
         control_token=os.environ.get("MOCKBIFROST_CONTROL_TOKEN") or None,
     )
     try:
-        scenarios = load_paths(paths)
+        scenarios = load_paths(paths) if paths else (load_text(AUTO, "built-in"),)
         server = Server(assemble(scenarios, version=gateway_version, keep_seeds=seed is None), settings)
     except ScenarioError as error:
         click.echo(str(error), err=True)
@@ -89,6 +96,9 @@ def serve(
         click.echo(str(error), err=True)
         sys.exit(2)
     stubs = sum([len(scenario.model.stubs) for scenario in scenarios])
+    what = f"{stubs} stubs from {len(scenarios)} {'file' if len(scenarios) == 1 else 'files'}"
+    if not paths:
+        what = "no scenario: every answer is made from its request (`auto`)"
 
     failures: list[OSError] = []
 
@@ -100,7 +110,7 @@ def serve(
             failures.append(error)
             server.stop()
         else:
-            click.echo(welcome(server, len(scenarios), stubs))
+            click.echo(welcome(server, what))
 
     server.run(ready)
     if failures:
@@ -116,10 +126,10 @@ def _write_port(path: Path, port: int) -> None:
     part.replace(path)
 
 
-def welcome(server: Server, files: int, stubs: int) -> str:
+def welcome(server: Server, what: str) -> str:
     """What is served, and how each client is pointed at it."""
     lines = [
-        f"mockbifrost serves {stubs} stubs from {files} {'file' if files == 1 else 'files'} on {server.origin}",
+        f"mockbifrost serves {what} on {server.origin}",
         "",
         f"  base URL      {server.base_url}",
         f"  environment   OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY=sk-bf-demo",

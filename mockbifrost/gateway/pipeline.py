@@ -31,11 +31,19 @@ MISS_STATUS = 400
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderRules:
+    """What is configured for a provider: its models (`*`: all it has), and whether it refuses bad requests."""
+
+    models: tuple[str, ...] = ("*",)
+    validates: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
-    """The settings a request meets: whose bytes to send, and the models of each provider, `*` for all it has."""
+    """The settings a request meets: whose bytes to send, and what is known of each provider, by name."""
 
     profile: Profile
-    providers: Mapping[str, tuple[str, ...]]
+    providers: Mapping[str, ProviderRules]
 
 
 @value
@@ -57,13 +65,23 @@ class Asked:
 Explain = Callable[[Attempt], str]
 
 
-def decide(asked: Asked, gateway: Gateway, provider: Provider, tally: Tally, explain: Explain) -> Outcome:
-    """The outcome of a request. What it counts is left in `tally`; `explain` says why nothing matched, when nothing did."""
+def decide(
+    asked: Asked,
+    gateway: Gateway,
+    provider: Provider,
+    tally: Tally,
+    explain: Explain,
+    lenient: Provider | None = None,
+) -> Outcome:
+    """The outcome of a request. What it counts is left in `tally`; `explain` says why nothing matched, when nothing did.
+
+    `lenient` then answers in its place, and the outcome still says that nothing matched.
+    """
     target = parse_model(asked.request.model, gateway.providers)
     fault = _unresolved(target, gateway.profile)
     if fault is not None:
         return local_error(gateway.profile, asked, fault)
-    return _Journey(asked, gateway, provider, tally, explain).travel(target)
+    return _Journey(asked, gateway, provider, tally, explain, lenient).travel(target)
 
 
 def _unresolved(target: Target, profile: Profile) -> WireError | None:
@@ -153,7 +171,16 @@ def _refusal(conversation: Conversation) -> Failure | None:
 class _Journey:
     """One request on its way past its targets. Lives for one call of `decide`."""
 
-    def __init__(self, asked: Asked, gateway: Gateway, provider: Provider, tally: Tally, explain: Explain) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        gateway: Gateway,
+        provider: Provider,
+        tally: Tally,
+        explain: Explain,
+        lenient: Provider | None,
+    ) -> None:
+        self.lenient = lenient
         self.asked = asked
         self.gateway = gateway
         self.profile = gateway.profile
@@ -186,16 +213,26 @@ class _Journey:
     def try_target(self, target: Target, fallback: int) -> tuple[Outcome, bool]:
         """Ask one target. True: it failed in a way that a fallback may mend."""
         attempt = self.attempt_at(target, fallback)
-        refused = self.conversation.once("refusal", _refusal)
+        validates = self.gateway.providers[target.provider].validates
+        refused = self.conversation.once("refusal", _refusal) if validates else None
         if refused is not None:
             return self.failed(attempt, refused, None), True
         reached = self.provider.ask(attempt, self.tally)
         if reached is None:
-            return self.broken(attempt, Broken("no_match", self.explain(attempt)), None), False
+            return self.missed(attempt), False
         if isinstance(reached.said, Broken):
             return self.broken(attempt, reached.said, reached.stub), False
         self.tally.adopt(reached.tally)
         return self.digest(attempt, reached)
+
+    def missed(self, attempt: Attempt) -> Outcome:
+        """Nothing answers: the mock's own error, or where it is lenient an answer that still counts as a miss."""
+        message = self.explain(attempt)
+        reached = self.lenient.ask(attempt, self.tally) if self.lenient is not None else None
+        if reached is None:
+            return self.broken(attempt, Broken("no_match", message), None)
+        outcome, _goes_on = self.digest(attempt, reached)
+        return replace(outcome, broken="no_match", message=message)
 
     def digest(self, attempt: Attempt, reached: Reached) -> tuple[Outcome, bool]:
         """What the gateway makes of what was said."""

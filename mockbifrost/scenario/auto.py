@@ -10,8 +10,10 @@ import orjson
 
 from mockbifrost.match.attempt import Attempt
 from mockbifrost.match.conversation import Conversation
-from mockbifrost.provider.answer import Answer
+from mockbifrost.provider.answer import Answer, StubRef
 from mockbifrost.provider.pace import INSTANT, Pace
+from mockbifrost.provider.protocol import Reached
+from mockbifrost.provider.tally import Tally
 from mockbifrost.provider.tokens import split_tokens
 from mockbifrost.scenario.json_schema import WORDS, Unsatisfiable, drawn
 from mockbifrost.scenario.scripts import CallScript, ChoiceScript, ReplyScript, Tools
@@ -20,6 +22,7 @@ from mockbifrost.wire.request import ChatRequest, Tool
 
 LAST_TOOLS: Final = ("final_result",)
 """Tools that end an agent's run: called when all others have been. Source: pydantic-ai's name for its output tool."""
+AUTO: Final = StubRef("auto", "built-in", 0)
 _NO_REASONING: Final = (None, "none")
 _SHOWN: Final = 60
 
@@ -44,6 +47,18 @@ class AutoScript:
         choices = tuple([_choice(attempt, calls, index) for index in range(count)])
         script = ReplyScript(choices, pace=self.pace, model=self.model, service_tier=request.service_tier)
         return script.perform(attempt, tools)
+
+
+class Auto:
+    """A provider that has an answer to everything: what a lenient server falls back on."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._script = AutoScript()
+        self._tools = tools
+
+    def ask(self, attempt: Attempt, tally: Tally) -> Reached | None:
+        """An answer made from the request; nothing is counted."""
+        return Reached(self._script.perform(attempt, self._tools), AUTO, tally)
 
 
 def _choice(attempt: Attempt, calls: Sequence[CallScript], index: int) -> ChoiceScript:

@@ -12,6 +12,7 @@ import orjson
 from mockbifrost.provider.answer import RawAnswer, StubRef
 from mockbifrost.provider.pace import INSTANT, Pace
 from mockbifrost.scenario.activity import Activity, Window
+from mockbifrost.scenario.auto import AutoScript
 from mockbifrost.scenario.expect import expectation_of
 from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.model import ActiveModel, DefaultsModel, StepModel, StubModel
@@ -102,6 +103,8 @@ def _activity(active: ActiveModel | None, times: int | None) -> Activity:
 def _script(model: StubModel | StepModel, pace: Pace, defaults: DefaultsModel) -> Script:
     if model.reply is not None:
         return _reply(model.reply, pace, defaults)
+    if model.auto:
+        return AutoScript(pace, defaults.model)
     if model.echo:
         return ReplyScript(pace=pace, echo=True, model=defaults.model)
     if model.error is not None:
@@ -252,7 +255,7 @@ _OVER: Final = {
 
 
 def _refusal(model: GatewayErrorModel, pace: Pace) -> RefusalScript:
-    over = {field: getattr(model, key) for key, field in _OVER.items() if key in model.model_fields_set}
+    over = {field: _tree_of(getattr(model, key)) for key, field in _OVER.items() if key in model.model_fields_set}
     whole = GATEWAY_ERRORS[model.name].scope == "request" if model.name is not None else True
     return RefusalScript(model.name, over, whole, pace)
 

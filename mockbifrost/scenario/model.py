@@ -21,11 +21,11 @@ from mockbifrost.vocabulary.settings import GatewaySettings
 
 VERSION: Final = 1
 _SESSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-STEP_BEHAVIOURS: Final = ("reply", "error", "gateway_error", "echo", "raw")
+STEP_BEHAVIOURS: Final = ("reply", "error", "gateway_error", "auto", "echo", "raw")
 BEHAVIOURS: Final = (*STEP_BEHAVIOURS, "sequence")
 
 
-def _echo(value: object) -> bool:
+def _switch(value: object) -> bool:
     if value is True or value == {}:
         return True
     raise refusal(f"must be true, got {described(value)}")
@@ -37,7 +37,7 @@ def _required(value: object) -> bool | int:
     raise refusal(f"must be true, false or a number of uses from 1 on, got {described(value)}")
 
 
-Echo = Annotated[bool, PlainValidator(_echo)]
+Switch = Annotated[bool, PlainValidator(_switch)]
 
 
 def _behaviour_problems(node: type[Node], given: Mapping[str, object], known: tuple[str, ...]) -> Iterator[Problem]:
@@ -100,7 +100,8 @@ class StepModel(Node):
     reply: ReplyModel | None = None
     error: ErrorModel | None = None
     gateway_error: GatewayErrorModel | None = None
-    echo: Echo = False
+    auto: Switch = False
+    echo: Switch = False
     raw: RawModel | None = None
     pace: PaceModel | None = None
 
@@ -133,7 +134,8 @@ class StubModel(Node):
     error: ErrorModel | None = None
     gateway_error: GatewayErrorModel | None = None
     sequence: Annotated[Many[StepModel], Field(min_length=1)] | None = None
-    echo: Echo = False
+    auto: Switch = False
+    echo: Switch = False
     raw: RawModel | None = None
     on_end: Literal["miss", "pass", "repeat", "cycle"] = "miss"
     scope: Literal["conversation"] | None = None

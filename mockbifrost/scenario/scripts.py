@@ -455,9 +455,8 @@ class RefusalScript:
 
     def perform(self, attempt: Attempt, tools: Tools) -> Refusal:
         """The refusal; the gateway finds its words, which differ by profile."""
-        return Refusal(
-            self.name, self.over, self.whole, self.pace.first_s(attempt.draws.units("pace")), self.pace.speed
-        )
+        over = _Rendering(attempt, tools).tree(self.over)
+        return Refusal(self.name, over, self.whole, self.pace.first_s(attempt.draws.units("pace")), self.pace.speed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,9 @@ class Stubs:
         mismatches = stub.expectation.mismatches(attempt)
         reason = ""
         if not mismatches:
-            why = stub.activity.why_not(max(0, reached), attempt, tally.gates, stub.ref.label)
+            use = tally.use_of(stub.id)  # of a call that is retried
+            before = use.reached if use is not None else max(0, reached)
+            why = stub.activity.why_not(before, _seeded(stub, attempt), tally.gates, stub.ref.label)
             reason = why or "its sequence has no more steps (on_end: pass)"
         return NearMiss(stub.ref.name, stub.ref.source, stub.ref.line, len(stub.expectation.checks), mismatches, reason)
 

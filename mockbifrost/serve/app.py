@@ -96,7 +96,7 @@ class Application:
             session = self._session(scope, named)
             if isinstance(session, Refused):
                 return refusal(400, session.kind, session.message)
-            return plain_json(models_json(session.gateway.providers))
+            return plain_json(models_json({name: rules.models for name, rules in session.gateway.providers.items()}))
         if path in CHAT_PATHS:
             return _wrong_method(path, method, "POST")
         return refusal(404, "unknown_path", hint_for(method, scope["path"], path))

@@ -42,16 +42,23 @@ class IntakeProtocol(HttpToolsProtocol):
         resumed.head_is_known = False
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what can't be read, and hang up."""
-        reply = refusal(400, "bad_http", msg)
-        head = [*self.server_state.default_headers, *reply.headers, (b"content-length", b"%d" % len(reply.body))]
-        lines = [
-            b"HTTP/1.1 400 Bad Request\r\n",
-            *[b"%s: %s\r\n" % pair for pair in head],
-            b"connection: close\r\n\r\n",
-        ]
-        self.transport.write(b"".join([*lines, reply.body]))
+        """Refuse what can't be read, and hang up; what was asked before it is answered first."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                cycle.keep_alive = False
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if not self.pipeline and not (cycle is not None and cycle.more_body and cycle.response_started):
+            self.transport.write(self._refusal(msg))
         self.transport.close()
+
+    def _refusal(self, message: str) -> bytes:
+        reply = refusal(400, "bad_http", message)
+        head = [*self.server_state.default_headers, *reply.headers, (b"content-length", b"%d" % len(reply.body))]
+        lines = [b"HTTP/1.1 400 Bad Request\r\n", *[b"%s: %s\r\n" % pair for pair in head], b"connection: close\r\n\r\n"]
+        return b"".join([*lines, reply.body])
 
 
 class _Resumed:

@@ -69,6 +69,7 @@ class Server:
             seed=settings.seed or 0,
             clock=settings.clock,
             most=settings.most_sessions,
+            lenient=settings.lenient,
         )
         chat = ChatEndpoint(
             speed=settings.speed, mock_headers=settings.mock_headers, most_body_bytes=settings.most_body_bytes

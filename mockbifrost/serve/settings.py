@@ -14,7 +14,7 @@ MOST_BODY_BYTES: Final = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """`speed` scales every wait (0: none); `seed` and `version` None: as the scenarios say.
+    """`speed` scales every wait (0: none); `seed` and `version` None: as the scenarios say. `lenient`: a miss is answered as `auto` does.
 
     `control_token` is wanted by the control API on any address that is not loopback; without one it is off there.
     """
@@ -26,6 +26,7 @@ class ServerSettings:
     clock: ClockMode = "flow"
     version: ProfileName | None = None
     mock_headers: bool = True
+    lenient: bool = False
     control_token: str | None = None
     most_body_bytes: int = MOST_BODY_BYTES
     most_sessions: int = MOST_SESSIONS

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mockbifrost.errors import Finding, ScenarioError
 from mockbifrost.gateway.models import KNOWN_PROVIDERS
-from mockbifrost.gateway.pipeline import Gateway
+from mockbifrost.gateway.pipeline import Gateway, ProviderRules
 from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.load import LoadedScenario
 from mockbifrost.scenario.stubs import Layer, Stub
@@ -100,5 +100,6 @@ def gateway_of(settings: GatewaySettings, version: ProfileName | None = None) ->
     """The gateway that these settings describe."""
     profile = PROFILES[version or settings.version]
     if settings.providers is None:
-        return Gateway(profile, dict.fromkeys(KNOWN_PROVIDERS, ("*",)))
-    return Gateway(profile, {name: provider.models for name, provider in settings.providers.items()})
+        return Gateway(profile, dict.fromkeys(KNOWN_PROVIDERS, ProviderRules()))
+    rules = {name: ProviderRules(one.models, one.validate_) for name, one in settings.providers.items()}
+    return Gateway(profile, rules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mockbifrost.gateway.targets import parse_model
+from mockbifrost.gateway.targets import default_key, parse_model
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.match.near_miss import NearMiss
@@ -55,7 +55,13 @@ def explain(session: Session, body: bytes, headers: RequestHeaders | None = None
     moment = Moment(session.clock.elapsed_s(), session.clock.created(), 0, 0)
     draws = Draws(session.seed, print_, 0, target.provider)
     attempt = Attempt(
-        Conversation(request, parsed), headers or RequestHeaders(()), target.provider, target.model, moment, draws
+        Conversation(request, parsed),
+        headers or RequestHeaders(()),
+        target.provider,
+        target.model,
+        moment,
+        draws,
+        default_key(target.provider),
     )
     refusal = refusal_of(request)
     tally = Tally(session.counters.counts, {}, session.gates)

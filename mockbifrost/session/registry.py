@@ -12,6 +12,7 @@ from mockbifrost.errors import UsageError
 from mockbifrost.gateway.pipeline import Gateway
 from mockbifrost.match.understood import Reader
 from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.scenario.auto import Auto
 from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.scripts import Tools
 from mockbifrost.scenario.stubs import Layer, Stubs
@@ -59,11 +60,13 @@ class Sessions:
         seed: int = 0,
         clock: ClockMode = "fixed",
         most: int = MOST_SESSIONS,
+        lenient: bool = False,
     ) -> None:
         self._common = common
         self._named = named
         self._tools = Tools(TokenCounter(), FakeData())
         self._reader = Reader()
+        self._lenient = Auto(self._tools) if lenient else None
         self._seed = seed
         self._clock: ClockMode = clock
         self._most = most
@@ -129,6 +132,7 @@ class Sessions:
             seed=self._seed if seed is None else seed,
             clock=Clock(clock or self._clock),
             reader=self._reader,
+            lenient=self._lenient,
         )
         self._sessions[id] = session
         self._finished.pop(id, None)

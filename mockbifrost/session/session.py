@@ -15,6 +15,7 @@ from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.near_miss import NearMiss
 from mockbifrost.match.understood import Reader
 from mockbifrost.playback.player import Played
+from mockbifrost.provider.protocol import Provider
 from mockbifrost.provider.tally import Tally
 from mockbifrost.scenario.stubs import Layer, Stub, Stubs
 from mockbifrost.seeds import Draws
@@ -89,6 +90,7 @@ class Session:
         clock: Clock | None = None,
         journal: Journal | None = None,
         reader: Reader | None = None,
+        lenient: Provider | None = None,
     ) -> None:
         self.id = id
         self.stubs = stubs
@@ -97,6 +99,7 @@ class Session:
         self.clock = clock or Clock()
         self.journal = journal if journal is not None else Journal()
         self._reader = reader or Reader()
+        self._lenient = lenient
         self.calls = Calls()
         self.counters = Counters()
         self.gates: dict[str, bool] = {}
@@ -119,7 +122,12 @@ class Session:
         tally = Tally(self.counters.counts, call.spent, self.gates)
         misses: list[NearMiss] = []
         outcome = decide(
-            asked, self.gateway, self.stubs, tally, lambda attempt: self._explained(attempt, tally, misses)
+            asked,
+            self.gateway,
+            self.stubs,
+            tally,
+            lambda attempt: self._explained(attempt, tally, misses),
+            self._lenient,
         )
         if tally.added:
             self.counters.apply(tally.added)

@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import Final
 
 _BEHAVIOURS: Final = {
-    "auto": "`auto` (an answer made from the request) is not in this version yet; use `reply` or `echo`",
     "replay": "`replay` (an interaction of a cassette) is not in this version yet; use `reply` or `raw`",
-    "forward": "`forward` (asking a real upstream) is not in this version yet; use `reply` or `echo`",
+    "forward": "`forward` (asking a real upstream) is not in this version yet; use `reply` or `auto`",
     "upstream": "`upstream` (faults of the provider's connection) is not in this version yet; use `error` or `raw`",
     "wire": "`wire` (faults of the client's connection) is not in this version yet; use `raw` to send broken bytes",
     "cache": "`cache` (the outcome of the gateway's cache) is not in this version yet; remove it: nothing is cached",
@@ -34,7 +33,6 @@ _PROVIDER: Final = {
     "timeout": "`timeout` is not in this version yet; use `gateway_error: provider_timeout`",
     "stream_idle_timeout": "`stream_idle_timeout` is not in this version yet; use `gateway_error: provider_timeout`",
     "keys": "`keys` are not in this version yet; each provider has one key, named `<provider>-key-1`",
-    "validate": "`validate` (providers that refuse bad requests) is not in this version yet; use `error: bad_request`",
 }
 
 LATER: Final[Mapping[tuple[str, str], str]] = MappingProxyType(

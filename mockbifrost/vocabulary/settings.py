@@ -21,11 +21,12 @@ def _provider_name(name: object) -> object:
 
 
 class ProviderSettings(Node):
-    """What is configured for one provider. `models` are globs; the default is every model."""
+    """What is configured for one provider. `models` are globs; the default is every model. `validate`: it refuses bad requests."""
 
     place: ClassVar[str] = "gateway.providers.*"
     wanted: ClassVar[str] = "a mapping, {} for a provider with the defaults"
 
+    validate_: bool = Field(default=True, alias="validate")
     models: Annotated[Many[Annotated[str, Field(min_length=1)]], Field(min_length=1)] = ("*",)
 
 

@@ -1,9 +1,10 @@
-"""The whole server but its socket: bytes go into uvicorn's protocol, and what it writes comes out of a pretended transport."""
+"""The whole server but its socket: bytes go into uvicorn's protocol, and come out at a pretended transport."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,21 +12,16 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from mockbifrost.provider.tokens import TokenCounter
-from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.load import load_text
-from mockbifrost.scenario.scripts import Tools
-from mockbifrost.serve.app import Application
-from mockbifrost.serve.chat_endpoint import ChatEndpoint
-from mockbifrost.serve.control import Control
 from mockbifrost.serve.protocol import ConnectionProtocol
+from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.session.assembly import assemble
-from mockbifrost.session.registry import Sessions
 from mockbifrost.wire.profiles import ProfileName
 
 PATH = "/pydanticai/v1/chat/completions"
 DEADLINE_S = 20.0
+ROUNDS = 20
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -69,15 +65,13 @@ class App:
         most_body_bytes: int = 32 << 20,
         most_sessions: int = 50,
     ) -> None:
-        settings = ServerSettings(most_body_bytes=most_body_bytes, most_sessions=most_sessions, speed=0, clock="fixed")
-        assembly = assemble([load_text(scenario, "app.yaml")], version=version)
-        tools = Tools(TokenCounter(), FakeData())
-        self.sessions = Sessions(
-            assembly.common, assembly.named, tools, seed=0, clock=settings.clock, most=settings.most_sessions
+        settings = ServerSettings(
+            port=0, most_body_bytes=most_body_bytes, most_sessions=most_sessions, speed=0, clock="fixed"
         )
-        chat = ChatEndpoint(speed=0, mock_headers=True, most_body_bytes=most_body_bytes)
-        application = Application(self.sessions, chat, Control(self.sessions, settings))
-        self._config = Config(application, http=ConnectionProtocol, ws="none", lifespan="off", log_config=None)
+        server = Server(assemble([load_text(scenario, "app.yaml")], version=version), settings)
+        server.close()  # nobody connects
+        self.sessions = server.sessions
+        self._config = Config(server.app, http=ConnectionProtocol, ws="none", lifespan="off", log_config=None)
         self._config.load()
         self._runner = asyncio.Runner()
 
@@ -99,9 +93,12 @@ class App:
         return answer
 
     def talk(self, said: list[bytes], methods: list[str]) -> list[Answer]:
-        """What is said to the server piece by piece, on one connection; so many responses are awaited, or its goodbye."""
-        written = self._runner.run(asyncio.wait_for(self._talk(said), DEADLINE_S))
-        return answers_of(written, methods)
+        """What is said on one connection, piece by piece, and the response to each request."""
+        return answers_of(self.hear(said), methods)
+
+    def hear(self, said: list[bytes]) -> bytes:
+        """What the server writes on a connection on which this is said, piece by piece, before the client hangs up."""
+        return self._runner.run(asyncio.wait_for(self._talk(said), DEADLINE_S))
 
     async def _talk(self, said: list[bytes]) -> bytes:
         state = ServerState()
@@ -112,14 +109,20 @@ class App:
             if transport.is_closing():
                 break
             protocol.data_received(piece)
-            if state.tasks:
-                await asyncio.wait(set(state.tasks), timeout=0)
-        while state.tasks and not transport.is_closing():
-            await asyncio.wait(set(state.tasks))
+            await _run_dry(state)
+        await _run_dry(state)
         transport.close()
         if state.tasks:
             await asyncio.wait(set(state.tasks))
         return b"".join(transport.written)
+
+
+async def _run_dry(state: ServerState) -> None:
+    """Let the server work until it is done, or waits for more. It never waits for time, so some rounds are enough."""
+    for _ in range(ROUNDS):
+        if not state.tasks:
+            return
+        await asyncio.wait(set(state.tasks), timeout=0)
 
 
 class _Transport(asyncio.Transport):
@@ -140,7 +143,7 @@ class _Transport(asyncio.Transport):
     def close(self) -> None:
         if not self._closing:
             self._closing = True
-            self._protocol.connection_lost(None)
+            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
 
     def abort(self) -> None:
         self.close()
@@ -160,13 +163,14 @@ def answers_of(written: bytes, methods: list[str]) -> list[Answer]:
     """The responses in what a server wrote, each whole and each legal HTTP."""
     answers: list[Answer] = []
     for method in methods:
+        written = written.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
         head, _, rest = written.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 "), f"no response: {written[:200]!r}"
         headers = [line.partition(b": ")[::2] for line in head.split(b"\r\n")[1:]]
         names = [name for name, _ in headers]
         status = int(head[9:12])
         for name, value in headers:
-            assert name and name == name.lower(), f"a header that is none: {name!r}"
+            assert re.fullmatch(rb"[!#$%&'*+.^_`|~0-9a-z-]+", name), f"a header that is none: {name!r}"
             assert not set(value) & set(b"\r\n\0"), f"{name!r} holds {value!r}"
         if method == "HEAD" or status in (204, 304):
             body = b""

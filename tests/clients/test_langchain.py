@@ -267,6 +267,7 @@ class Case:
 
 CASES = (
     Case("bad_request", base.OpenAIInvalidRequestError),
+    # langchain looks for the code in the text, where openai 3 no longer has it: so no OpenAIContextOverflowError
     Case("context_length", base.OpenAIInvalidRequestError),
     Case("content_filter", base.OpenAIInvalidRequestError),
     Case("unauthorized", base.OpenAIAuthenticationError),

@@ -117,7 +117,11 @@ class Reader:
             raise WrongPage(f"shown:\n{block.text}\nreal:\n{real}")
 
     def _json(self, block: Block) -> None:
-        if self.output is None or not json_fits(block.text, self.output):
+        """A file, or the output of the command before it."""
+        if block.file:
+            json.loads(block.text)
+            self._save(block)
+        elif self.output is None or not json_fits(block.text, self.output):
             raise WrongPage(f"shown:\n{block.text}\nreal:\n{self.output}")
 
     def _commands(self, block: Block) -> None:

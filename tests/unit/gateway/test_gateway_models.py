@@ -2,6 +2,7 @@
 
 from mockbifrost.clock import EPOCH_S
 from mockbifrost.gateway.models import KNOWN_PROVIDERS, models_json
+from mockbifrost.gateway.pipeline import ProviderRules
 from mockbifrost.scenario.load import load_text
 from mockbifrost.session.assembly import assemble
 from tests.harness import stubs
@@ -33,5 +34,5 @@ def test_every_known_provider_is_there_unless_some_are_configured() -> None:
     everything = assemble([load_text(stubs("- reply: x"), "a.yaml")]).common.gateway
     one = assemble([load_text(stubs("- reply: x", before="gateway: {providers: {a: {models: [m]}}}"), "a.yaml")])
 
-    assert dict(everything.providers) == dict.fromkeys(KNOWN_PROVIDERS, ("*",))
-    assert dict(one.common.gateway.providers) == {"a": ("m",)}
+    assert dict(everything.providers) == dict.fromkeys(KNOWN_PROVIDERS, ProviderRules())
+    assert dict(one.common.gateway.providers) == {"a": ProviderRules(models=("m",))}

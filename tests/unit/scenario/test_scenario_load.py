@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mockbifrost.errors import ScenarioError
 from mockbifrost.scenario import load as module
 from mockbifrost.scenario.load import LoadedScenario, load_paths, load_scenario, load_text, stub_from_mapping
+from mockbifrost.scenario.model import BEHAVIOURS
 
 REFUND = """\
 # yaml-language-server: $schema=./scenario.schema.json
@@ -121,7 +122,7 @@ def test_everything_of_a_file_is_said_at_once_in_the_order_of_the_lines() -> Non
         "'overloaded'?",
         "refund.yaml:10:5: stubs[1].wire: `wire` (faults of the client's connection) is not in this version yet; "
         "use `raw` to send broken bytes",
-        "refund.yaml:11:5: stubs[2]: does nothing; give it one of reply, error, gateway_error, echo, raw, sequence",
+        f"refund.yaml:11:5: stubs[2]: does nothing; give it one of {', '.join(BEHAVIOURS)}",
         "refund.yaml:12:10: stubs[3].when: `when` has no value; give it one, or remove the line",
         "refund.yaml:14:5: stubs[3]: the key 'reply' is there already, on line 13; keep one of the two",
     ]
@@ -379,6 +380,14 @@ class TestPlainValues:
         with pytest.raises(ScenarioError) as caught:
             stub_from_mapping({"reply": {"body": endless}}, "test_a.py", 12)
         assert str(caught.value) == "test_a.py:12:1: more than 100 lists and mappings stand inside one another"
+
+    def test_values_may_be_as_deep_as_in_a_file(self) -> None:
+        def nested(depth: int) -> dict[str, Any]:
+            return {"x": nested(depth - 1)} if depth else {}
+
+        assert stub_from_mapping({"reply": {"body": nested(97)}}, "test_a.py", 12).line == 12
+        with pytest.raises(ScenarioError):
+            stub_from_mapping({"reply": {"body": nested(98)}}, "test_a.py", 12)
 
     def test_the_given_values_are_not_shared(self) -> None:
         body: dict[str, list[int]] = {"x": [1]}

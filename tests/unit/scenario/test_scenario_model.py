@@ -9,7 +9,7 @@ import pytest
 
 from mockbifrost.errors import ScenarioError
 from mockbifrost.scenario.load import stub_from_mapping
-from mockbifrost.scenario.model import StubModel
+from mockbifrost.scenario.model import BEHAVIOURS, STEP_BEHAVIOURS, StubModel
 
 
 def stub(**keys: Any) -> StubModel:
@@ -55,6 +55,8 @@ def test_a_stub_has_defaults() -> None:
         ({"sequence": ["a"]}, "sequence"),
         ({"echo": True}, "echo"),
         ({"echo": {}}, "echo"),
+        ({"auto": True}, "auto"),
+        ({"auto": {}}, "auto"),
         ({"raw": {"text": "a"}}, "raw"),
     ],
     ids=repr,
@@ -69,8 +71,8 @@ def test_each_behaviour_stands_alone(data: dict[str, object], behaviour: str) ->
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({}, ["does nothing; give it one of reply, error, gateway_error, echo, raw, sequence"]),
-        ({"when": {"user": "a"}}, ["does nothing; give it one of reply, error, gateway_error, echo, raw, sequence"]),
+        ({}, [f"does nothing; give it one of {', '.join(BEHAVIOURS)}"]),
+        ({"when": {"user": "a"}}, [f"does nothing; give it one of {', '.join(BEHAVIOURS)}"]),
         ({"repyl": "a"}, ["repyl: unknown key 'repyl'; did you mean 'reply'?"]),
         ({"reply": "a", "echo": True}, ["echo: has the behaviour `reply` already, so `echo` has no place; keep one"]),
         (
@@ -104,6 +106,7 @@ def test_each_behaviour_stands_alone(data: dict[str, object], behaviour: str) ->
         ({"reply": "a", "name": ""}, ["name: must not be empty"]),
         ({"reply": "a", "name": 3}, ['name: must be text, got the number 3; put it in quotes: "3"']),
         ({"echo": False}, ["echo: must be true, got false"]),
+        ({"auto": 3}, ["auto: must be true, got the number 3"]),
         ({"echo": "x"}, ["echo: must be true, got the text 'x'"]),
         ({"sequence": []}, ["sequence: must not be empty"]),
         ({"sequence": "a"}, ["sequence: must be a list, got the text 'a'"]),
@@ -114,7 +117,7 @@ def test_each_behaviour_stands_alone(data: dict[str, object], behaviour: str) ->
                 'quotes: "3"'
             ],
         ),
-        ({"sequence": [{}]}, ["sequence[0]: does nothing; give it one of reply, error, gateway_error, echo, raw"]),
+        ({"sequence": [{}]}, [f"sequence[0]: does nothing; give it one of {', '.join(STEP_BEHAVIOURS)}"]),
         (
             {"sequence": [{"sequence": ["a"]}]},
             ["sequence[0].sequence: unknown key 'sequence'; `sequence` belongs to the stub itself"],
@@ -130,8 +133,7 @@ def test_each_behaviour_stands_alone(data: dict[str, object], behaviour: str) ->
         (
             {"reply": "a", "xyz": 1},
             [
-                "xyz: unknown key 'xyz'; known are name, when, active, times, per, priority, required, reply, error, "
-                "gateway_error, sequence, echo, raw, on_end, scope, pace"
+                f"xyz: unknown key 'xyz'; known are {', '.join(StubModel.known_keys())}",
             ],
         ),
     ],
@@ -784,6 +786,10 @@ class TestRaw:
         empty = stub(raw={"status": 204}).raw
         assert empty is not None
         assert empty.model_fields_set == {"status"}
+        assert as_json.model_dump(exclude={"json_"}) == {
+            "status": 200, "headers": None, "delay": 0.0, "text": None, "base64": None, "events": None, "done": False,
+            "eol": "lf", "split": None, "one_write": False, "end": "clean",
+        }  # fmt: skip
 
     @pytest.mark.parametrize(
         ("raw", "expected"),

@@ -95,4 +95,4 @@ def test_values_in_messages() -> None:
 def test_hints() -> None:
     assert did_you_mean("usr", ["user", "task"]) == "did you mean 'user'?"
     assert did_you_mean("zzz", ("user", "task")) == ""
-    assert [in_quotes(value) for value in (3, True, 2.5, None, [])] == ["put it in quotes"] * 3 + ["", ""]
+    assert [in_quotes(value) for value in (3, True, 2.5, None, "a")] == ["put it in quotes"] * 3 + ["", ""]

@@ -1,0 +1,10 @@
+"""What holds for all tests.
+
+Properties draw the same examples in every run: what is red stays red. `--hypothesis-profile=explore` looks further.
+"""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")

@@ -1,0 +1,97 @@
+"""What a session saw against what it expected, in whole sentences."""
+
+import pytest
+
+from mockbifrost.session.journal import Journal
+from mockbifrost.session.verify import verify
+from tests.harness import ask_in, chat, open_session, retry, stubs
+
+
+def test_a_session_that_saw_what_it_expected_has_nothing_to_say() -> None:
+    session = open_session(stubs("- {required: true, reply: a}"))
+    ask_in(session, chat())
+
+    assert verify(session).text() == ""
+
+
+def test_an_unmatched_request_is_told_with_its_whole_explanation() -> None:
+    session = open_session(stubs("- {when: {user: x}, reply: a}"))
+    miss = ask_in(session, chat())
+
+    verdict = verify(session)
+
+    assert verdict.problems == (
+        "Request 1 (POST /pydanticai/v1/chat/completions) was not answered by any script:\n" + miss.error["message"],
+    )
+    assert verdict.remarks == ("Not used: test.yaml:3.",)
+
+
+def test_an_exhausted_sequence_and_a_template_that_fails_are_problems_too() -> None:
+    session = open_session(stubs("- {when: {user: s}, sequence: [a]}\n- '{{ tool.x }}'"))
+    for user in ("s", "s", "t"):
+        ask_in(session, chat(user))
+
+    assert [problem.split(" ")[1] for problem in verify(session).problems] == ["2", "3"]
+
+
+def test_errors_that_were_scripted_are_no_problem() -> None:
+    session = open_session(stubs("- {times: 1, error: overloaded}\n- gateway_error: internal"))
+    ask_in(session, chat())
+    ask_in(session, chat())
+    ask_in(session, b"{")
+
+    assert verify(session).problems == ()
+
+
+def test_stubs_of_files_that_nothing_used_are_only_listed() -> None:
+    session = open_session(stubs("- {name: first, when: {user: x}, reply: a}\n- {when: {user: y}, reply: b}"))
+
+    assert verify(session).text() == "Not used: first, test.yaml:4."
+
+
+UNUSED = (
+    "Stub 'first' (test.yaml:3) was never used.\n"
+    "  do: remove it, or check why no request reached it (`when` may not fit what was sent)"
+)
+
+
+def test_a_required_stub_must_be_used() -> None:
+    assert verify(open_session(stubs("- {name: first, required: true, reply: a}"))).text() == UNUSED
+
+
+def test_a_stub_of_the_test_itself_must_be_used() -> None:
+    session = open_session(stubs("- {name: first, reply: a}"))
+    (stub,) = session.stubs
+
+    assert verify(session, own=[stub.id]).text() == UNUSED
+
+
+@pytest.mark.parametrize(("calls", "said"), [(1, 1), (2, None), (3, 3)])
+def test_a_number_of_uses_is_exact(calls: int, said: int | None) -> None:
+    session = open_session(stubs("- {name: first, required: 2, reply: a}"))
+    for _call in range(calls):
+        ask_in(session, chat())
+
+    wanted = (
+        f"Stub 'first' (test.yaml:3) was used {said} times, 2 were required.\n"
+        "  do: check what the code under test asks, or change `required`"
+    )
+    assert verify(session).text() == (wanted if said else "")
+
+
+def test_a_call_that_is_retried_uses_its_answer_once() -> None:
+    session = open_session(stubs("- {required: 1, reply: a}"))
+    for count in (0, 1, 2):
+        ask_in(session, chat(), headers=retry(count))
+
+    assert verify(session).problems == ()
+
+
+def test_requests_that_fell_out_of_the_journal_cannot_be_judged() -> None:
+    session = open_session(stubs("- reply: a"), journal=Journal(entries=1))
+    ask_in(session, chat())
+    ask_in(session, chat())
+
+    assert verify(session).text() == "1 requests fell out of the journal and can't be judged: raise its bounds"
+    session.reset()
+    assert verify(session).problems == ()
