@@ -10,5 +10,5 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value(cls: type[T]) -> type[T]:
-    """A frozen dataclass with slots whose constructor costs a sixth of a real frozen one's: assigning to it is a type error, not an exception."""
+    """A dataclass with slots that type checkers take for frozen; its constructor costs a sixth of a really frozen one's."""
     return dataclass(slots=True, unsafe_hash=True)(cls)

@@ -38,9 +38,15 @@ def text_check(field: str, reads: Reads, matcher: TextMatcher, *, absent: str = 
             return None
         if got is None:
             return Mismatch(field, matcher.wants, absent)
-        return Mismatch(field, matcher.wants, shown(got), _case_note(matcher, got))
+        return Mismatch(field, matcher.wants, shown(got), _case_note(matcher, got), likeness(matcher.example, got))
 
     return check
+
+
+def likeness(wanted: str | None, got: str) -> float:
+    """How much of the wanted words is there, from 0 to 1: a cheap measure that ranks near misses."""
+    words = set((wanted or "").casefold().split())
+    return len(words & set(got.casefold().split())) / len(words) if words else 0.0
 
 
 def _case_note(matcher: TextMatcher, got: str) -> str:

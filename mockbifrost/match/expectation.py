@@ -11,12 +11,13 @@ from mockbifrost.match.attempt import Attempt
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One field that differs: what was wanted, what was there, and a remark where one helps."""
+    """One field that differs: what was wanted, what was there, and a remark where one helps. `near` says how near, from 0 to 1."""
 
     field: str
     want: str
     got: str
     note: str = ""
+    near: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.field}  wanted {self.want}  got {self.got}" + (f"  ({self.note})" if self.note else "")

@@ -43,12 +43,12 @@ class NearMiss:
 
 
 def nearest(misses: Sequence[NearMiss], most: int = NEAREST) -> tuple[NearMiss, ...]:
-    """The nearest first: those that fit and stepped aside, then those with the fewest differences, remarks counting half."""
+    """The nearest first: those that fit and stepped aside, then those with the fewest and smallest differences."""
     return tuple(sorted(misses, key=_distance)[:most])
 
 
 def _distance(miss: NearMiss) -> tuple[float, int]:
-    differences = sum([0.5 if one.note else 1.0 for one in miss.mismatches])
+    differences = sum([0.2 if one.note else 1.0 - one.near / 2 for one in miss.mismatches])
     return differences, -(miss.fields - len(miss.mismatches))
 
 

@@ -347,39 +347,39 @@ def _mapping(schema: Any) -> Mapping[str, Any]:
     return schema
 
 
+_HIGHER: Final = frozenset({"minimum", "minLength", "minItems", "minProperties", "exclusiveMinimum"})
+_LOWER: Final = frozenset({"maximum", "maxLength", "maxItems", "maxProperties", "exclusiveMaximum"})
+_BRANCHES: Final = frozenset({"anyOf", "oneOf"})
+
+
 def _both(one: Mapping[str, Any], other: Any) -> Mapping[str, Any]:
     """One schema that asks for what both ask for, as far as keys can be put together."""
-    if other is True:
-        return one
     found = dict(one)
     for key, value in _mapping(other).items():
-        if key not in found:
-            found[key] = value
-        elif key == "properties":
-            found[key] = {
-                **found[key],
-                **{
-                    name: _both(found[key][name], inner)
-                    if name in found[key] and isinstance(found[key][name], Mapping)
-                    else inner
-                    for name, inner in value.items()
-                },
-            }
-        elif key == "required":
-            found[key] = [*found[key], *[name for name in value if name not in found[key]]]
-        elif key in ("minimum", "minLength", "minItems", "minProperties", "exclusiveMinimum"):
-            found[key] = max(found[key], value)
-        elif key in ("maximum", "maxLength", "maxItems", "maxProperties", "exclusiveMaximum"):
-            found[key] = min(found[key], value)
-        elif key == "enum":
-            found[key] = [item for item in found[key] if item in value]
-        elif key == "type":
-            found[key] = _common_types(found[key], value)
-        elif key in ("allOf", "anyOf", "oneOf"):
-            found["allOf"] = [*found.get("allOf", []), {key: value}] if key != "allOf" else [*found[key], *value]
+        if key in found and key in _BRANCHES:
+            found["allOf"] = [*found.get("allOf", []), {key: value}]
         else:
-            found[key] = value
+            found[key] = _both_of(key, found[key], value) if key in found else value
     return found
+
+
+def _both_of(key: str, one: Any, other: Any) -> Any:
+    """What a key says when two schemas have it."""
+    if key in _HIGHER:
+        return max(one, other)
+    if key in _LOWER:
+        return min(one, other)
+    if key == "properties":
+        return {**one, **{name: _property(one.get(name), inner) for name, inner in other.items()}}
+    if key in ("required", "allOf"):
+        return [*one, *[item for item in other if item not in one]]
+    if key == "enum":
+        return [item for item in one if item in other]
+    return _common_types(one, other) if key == "type" else other
+
+
+def _property(one: Any, other: Any) -> Any:
+    return _both(one, other) if isinstance(one, Mapping) else other
 
 
 def _common_types(one: Any, other: Any) -> Any:

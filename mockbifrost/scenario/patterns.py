@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from re import _constants as codes  # type: ignore[attr-defined] # the parsed form has no public name
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -53,30 +53,33 @@ class _Drawing:
         return "".join([self._node(code, value) for code, value in parsed])
 
     def _node(self, code: Any, value: Any) -> str:
-        if code is codes.LITERAL:
-            return chr(value)
-        if code is codes.NOT_LITERAL:
-            return self._pick([char for char in _LETTERS if char != chr(value)])
-        if code is codes.ANY:
-            return self._pick(_LETTERS)
-        if code is codes.IN:
-            return self._pick(_members(value))
-        if code is codes.BRANCH:
-            return self.of(value[1][int(next(self._units) * len(value[1]))])
-        if code is codes.SUBPATTERN:
-            text = self.of(value[3])
-            if value[0] is not None:
-                self._groups[value[0]] = text
-            return text
-        if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
-            return self._repeated(*value)
-        if code is codes.ATOMIC_GROUP:
-            return self.of(value)
-        if code is codes.GROUPREF:
-            return self._groups.get(value, "")
-        if code in (codes.AT, codes.ASSERT, codes.ASSERT_NOT):
-            return ""  # whether it holds is seen when the whole text is tried
-        raise _Cannot
+        draw = self._draws().get(code)
+        if draw is None:
+            raise _Cannot
+        return draw(value)
+
+    def _draws(self) -> dict[Any, Callable[[Any], str]]:
+        """How each part of a pattern is drawn; whether anchors and assertions hold is seen when the whole text is tried."""
+        nothing = dict.fromkeys((codes.AT, codes.ASSERT, codes.ASSERT_NOT), lambda _value: "")
+        repeats = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
+        return {
+            codes.LITERAL: chr,
+            codes.NOT_LITERAL: lambda value: self._pick([char for char in _LETTERS if char != chr(value)]),
+            codes.ANY: lambda _value: self._pick(_LETTERS),
+            codes.IN: lambda value: self._pick(_members(value)),
+            codes.BRANCH: lambda value: self.of(value[1][int(next(self._units) * len(value[1]))]),
+            codes.SUBPATTERN: self._group,
+            codes.ATOMIC_GROUP: self.of,
+            codes.GROUPREF: lambda value: self._groups.get(value, ""),
+            **dict.fromkeys(repeats, lambda value: self._repeated(*value)),
+            **nothing,
+        }
+
+    def _group(self, value: Any) -> str:
+        text = self.of(value[3])
+        if value[0] is not None:
+            self._groups[value[0]] = text
+        return text
 
     def _repeated(self, least: int, most: Any, inner: Any) -> str:
         if least > MOST_REPEATS * 16:

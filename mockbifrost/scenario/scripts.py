@@ -43,9 +43,13 @@ NO_HEADERS: Final[Mapping[str, str]] = {}
 class Fake(Protocol):
     """Draws fake data: one call of a Faker provider, seeded."""
 
-    def __call__(self, calls: Mapping[str, Any], draws: Draws) -> str: ...
+    def __call__(self, calls: Mapping[str, Any], draws: Draws) -> str:
+        """What the named methods give."""
+        ...
 
-    def proxy(self, draws: Draws) -> Any: ...
+    def proxy(self, draws: Draws) -> Any:
+        """`fake` in templates."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,11 @@ class IntakeProtocol(HttpToolsProtocol):
     def _refusal(self, message: str) -> bytes:
         reply = refusal(400, "bad_http", message)
         head = [*self.server_state.default_headers, *reply.headers, (b"content-length", b"%d" % len(reply.body))]
-        lines = [b"HTTP/1.1 400 Bad Request\r\n", *[b"%s: %s\r\n" % pair for pair in head], b"connection: close\r\n\r\n"]
+        lines = [
+            b"HTTP/1.1 400 Bad Request\r\n",
+            *[b"%s: %s\r\n" % pair for pair in head],
+            b"connection: close\r\n\r\n",
+        ]
         return b"".join([*lines, reply.body])
 
 

@@ -154,6 +154,7 @@ class Journal:
         self._bytes = 0
         self.count = 0
         self.dropped = 0
+        self.dropped_errors = 0
 
     def add(self, entry: Entry) -> None:
         """One more; the oldest go where there are too many."""
@@ -174,6 +175,7 @@ class Journal:
             self._bytes -= gone.size
             gone.size = 0
             self.dropped += 1
+            self.dropped_errors += gone.error is not None
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._entries))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from mockbifrost.scenario.stubs import Stub
 from mockbifrost.session.journal import Entry
 from mockbifrost.session.session import Session
+
+LISTED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,8 @@ class Verdict:
 def verify(session: Session, own: Collection[str] = ()) -> Verdict:
     """Judge a session. `own` are the ids of stubs that a test added itself and that must therefore be used."""
     problems = [_unanswered(entry) for entry in session.journal if entry.error is not None]
-    if session.journal.dropped:
-        problems.append(
-            f"{session.journal.dropped} requests fell out of the journal and can't be judged: raise its bounds"
-        )
+    if session.journal.dropped_errors:
+        problems.append(f"{session.journal.dropped_errors} more were not answered either and have left the journal.")
     idle: list[str] = []
     uses = session.uses()
     for stub in session.stubs:
@@ -38,7 +39,8 @@ def verify(session: Session, own: Collection[str] = ()) -> Verdict:
             problems.append(problem)
         elif not used:
             idle.append(stub.ref.label)
-    remarks = (f"Not used: {', '.join(idle)}.",) if idle else ()
+    more = f" and {len(idle) - LISTED} more" if len(idle) > LISTED else ""
+    remarks = (f"Not used: {', '.join(idle[:LISTED])}{more}.",) if idle else ()
     return Verdict(tuple(problems), remarks)
 
 

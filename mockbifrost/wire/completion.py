@@ -92,26 +92,25 @@ def message_json(profile: Profile, message: Message, *, first: bool, calls_befor
     for key in ("tool_call_id", "is_error"):
         if key in extra:
             found[key] = extra.pop(key)
-    details = reasoning_details_of(message.reasoning, message.reasoning_details)
-    carries = (message.refusal, message.audio, message.reasoning, details, message.annotations)
-    if message.tool_calls or any(part is not None for part in carries):
-        found["refusal"] = message.refusal
-        if message.audio is not None:
-            found["audio"] = message.audio
-        if message.reasoning is not None:
-            found["reasoning"] = message.reasoning
-        if details is not None:
-            found["reasoning_details"] = details
-        if message.annotations is not None:
-            found["annotations"] = message.annotations
-        if message.tool_calls:
-            found["tool_calls"] = [
-                _tool_call_json(call, index, calls_before + index) for index, call in enumerate(message.tool_calls)
-            ]
-        if profile.reasoning_content and message.reasoning is not None:
-            found["reasoning_content"] = message.reasoning
+    found.update(_assistant_part(profile, message, calls_before))
     found.update(extra)
     return found
+
+
+def _assistant_part(profile: Profile, message: Message, calls_before: int) -> JsonObject:
+    """What only an assistant says; nothing at all where the reply carries none of it."""
+    details = reasoning_details_of(message.reasoning, message.reasoning_details)
+    calls = [_tool_call_json(call, index, calls_before + index) for index, call in enumerate(message.tool_calls)]
+    carried: list[tuple[str, Json]] = [
+        ("audio", message.audio),
+        ("reasoning", message.reasoning),
+        ("reasoning_details", details),
+        ("annotations", message.annotations),
+        ("tool_calls", calls or None),
+        ("reasoning_content", message.reasoning if profile.reasoning_content else None),
+    ]
+    found: JsonObject = {key: value for key, value in carried if value is not None}
+    return {"refusal": message.refusal, **found} if found or message.refusal is not None else {}
 
 
 def _tool_call_json(call: ToolCall, index: int, number: int) -> JsonObject:

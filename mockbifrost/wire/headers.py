@@ -13,7 +13,10 @@ RawHeaders: TypeAlias = "list[tuple[bytes, bytes]]"
 JSON_TYPE: Final = b"application/json"
 EVENT_STREAM: Final = b"text/event-stream"
 METHODS: Final = b"GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD"
-REQUEST_HEADERS: Final = b"Content-Type, Authorization, X-Requested-With, X-Stainless-Timeout, X-Api-Key, X-OpenAI-Agents-SDK, X-Operation-ID"
+REQUEST_HEADERS: Final = (
+    b"Content-Type, Authorization, X-Requested-With, X-Stainless-Timeout, X-Api-Key, "
+    b"X-OpenAI-Agents-SDK, X-Operation-ID"
+)
 SECURITY: Final = (
     (b"x-frame-options", b"DENY"),
     (b"x-content-type-options", b"nosniff"),

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from openai import OpenAI
 from pydantic import BaseModel
 
 from mockbifrost import Session
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches prices from GitHub while it is imported
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # it asks for an event loop while it is imported
-    litellm: Any = pytest.importorskip("litellm", reason="litellm is not installed")
+litellm: Any = pytest.importorskip("litellm", reason="litellm is not installed")
+
+pytestmark = [  # what litellm does on its first call
+    pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Item 'summary' on TypedDict class 'ChatCompletionReasoningItem':UserWarning"),
+]
 
 AT_ONCE = {"retry-after-ms": "1"}
 LOOKUP = {
@@ -43,7 +46,8 @@ def own_clients() -> Iterator[None]:
     yield
     kept = litellm.in_memory_llm_clients_cache
     for client in list(kept.cache_dict.values()):
-        client.close()
+        if isinstance(client, OpenAI):
+            client.close()
     kept.flush_cache()
 
 

@@ -312,7 +312,7 @@ def test_a_journal_can_be_read_whatever_came_in(port: int) -> None:
 
 
 TOKEN = {"MOCKBIFROST_CONTROL_TOKEN": "s3cret"}
-OPEN_TO_ALL = ("--host", "0.0.0.0", "--speed", "0")  # noqa: S104
+OPEN_TO_ALL = ("--host", "0.0.0.0", "--speed", "0")
 
 
 def test_on_an_open_address_the_control_api_is_off_without_a_token(tmp_path: Path) -> None:

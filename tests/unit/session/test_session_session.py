@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockbifrost.playback.timeline import timeline_of
@@ -159,6 +159,7 @@ def test_processes_with_different_hash_seeds_give_the_same_bytes() -> None:
     assert found.pop().count("chatcmpl-") > 12
 
 
+@settings(max_examples=12)
 @given(st.permutations(range(12)))
 def test_the_order_of_different_requests_changes_nothing(order: list[int]) -> None:
     session = open_session(DRAWN, seed=3)
