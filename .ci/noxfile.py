@@ -39,6 +39,8 @@ LANES: Mapping[str, Lane] = {
         groups=("test", "clients-openai2"),
         tests=("tests/clients/test_openai.py", "tests/clients/test_openai_errors.py"),
     ),
+    "instructor": Lane(groups=("test", "clients-instructor"), tests=("tests/clients/test_instructor.py",)),
+    "litellm": Lane(groups=("test", "clients-litellm"), tests=("tests/clients/test_litellm.py",)),
 }
 
 

@@ -13,7 +13,7 @@ from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.playback.player import WHOLE, Played
 from mockbifrost.playback.timeline import Timeline, timeline_of
-from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.provider.tokens import BuiltInTokens
 from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.load import load_text, stub_from_mapping
@@ -109,7 +109,7 @@ def open_session(
     """A session with the stubs of a scenario and a clock that stands still."""
     assembly = assemble([load_text(scenario, SOURCE)], version=version)
     blueprint = assembly.common
-    tools = Tools(TokenCounter(), FakeData())
+    tools = Tools(BuiltInTokens(), FakeData())
     return Session(
         id,
         Stubs(blueprint.files, tools),
@@ -222,5 +222,5 @@ def session_with(*stubs: Mapping[str, Any] | str, version: ProfileName = "docume
         compile_stub(stub_from_mapping(stub, SOURCE, number).model, id=f"stub-{number}", source=SOURCE, line=number)
         for number, stub in enumerate([{"reply": stub} if isinstance(stub, str) else stub for stub in stubs], 1)
     ]
-    tools = Tools(TokenCounter(), FakeData())
+    tools = Tools(BuiltInTokens(), FakeData())
     return Session("test", Stubs(Layer(compiled), tools), gateway_of(GatewaySettings(), version), seed=seed)

@@ -44,6 +44,7 @@ class Gateway:
 
     profile: Profile
     providers: Mapping[str, ProviderRules]
+    exact_tokens: bool = False
 
 
 @value

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
+from mockbifrost.match.conversation import Conversation
 from mockbifrost.wire.completion import Message
 from mockbifrost.wire.request import ChatRequest, RequestMessage
 
@@ -42,10 +43,16 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def count_built_in(text: str) -> int:
+    """The number of tokens that the built-in splitter makes of a text."""
+    return len(_TOKEN.findall(text))
+
+
 class TokenCounter:
     """Counts tokens and remembers what it counted, since agents send the same messages again and again. Memory is bounded."""
 
-    def __init__(self, most_characters: int = 2_000_000) -> None:
+    def __init__(self, most_characters: int = 2_000_000, count: Callable[[str], int] = count_built_in) -> None:
+        self._count = count
         self._known: dict[str, int] = {}
         self._held = 0
         self._most = most_characters
@@ -54,7 +61,7 @@ class TokenCounter:
         """The number of tokens of a text."""
         known = self._known.get(text)
         if known is None:
-            known = len(_TOKEN.findall(text))
+            known = self._count(text)
             if self._held + len(text) > self._most:
                 self._known.clear()
                 self._held = 0
@@ -62,6 +69,10 @@ class TokenCounter:
                 self._known[text] = known
                 self._held += len(text)
         return known
+
+    def prompt_of(self, conversation: Conversation) -> tuple[int, dict[str, int]]:
+        """Tokens of a conversation's prompt, and of its images and audio apart."""
+        return self.prompt(conversation.request)
 
     def prompt(self, request: ChatRequest) -> tuple[int, dict[str, int]]:
         """Tokens of the whole prompt, and of its images and audio apart."""
@@ -129,3 +140,14 @@ class TokenCounter:
                 size = len(str(message.audio.get("data") or ""))
                 details["audio_tokens"] = details.get("audio_tokens", 0) + size // AUDIO_BYTES_PER_TOKEN + 1
         return total + sum(details.values()), details
+
+
+class BuiltInTokens:
+    """The built-in counter, the same for every model."""
+
+    def __init__(self) -> None:
+        self._counter = TokenCounter()
+
+    def __call__(self, model: str) -> TokenCounter:
+        """The counter for a model."""
+        return self._counter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, Protocol
 import orjson
 
 from mockbifrost.match.attempt import Attempt
-from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Answer, Draft, Failure, RawAnswer, Refusal, Said, Shape
 from mockbifrost.provider.chunks import cut_choices, join_deltas, timed
 from mockbifrost.provider.fragments import Fragments
@@ -54,14 +53,10 @@ class Fake(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What scripts need and don't hold: the counter of tokens, the source of fake data."""
+    """What scripts need and don't hold: the counter of tokens of a model, the source of fake data."""
 
-    counter: TokenCounter
+    counter_of: Callable[[str], TokenCounter]
     fake: Fake
-
-    def prompt_tokens(self, conversation: Conversation) -> tuple[int, dict[str, int]]:
-        """Tokens of a prompt, and those of images and audio apart."""
-        return self.counter.prompt(conversation.request)
 
 
 class Script(Protocol):
@@ -179,9 +174,10 @@ class ReplyScript:
         """The answer to this attempt."""
         rendering = _Rendering(attempt, tools)
         prompt_tokens, details = 0, NO_DETAILS
+        counter = tools.counter_of(attempt.model)
         if self.usage is None and not self.no_usage:
-            prompt_tokens, details = attempt.conversation.once("prompt tokens", tools.prompt_tokens)
-        draft = self._draft(attempt, tools, rendering, details)
+            prompt_tokens, details = attempt.conversation.once(counter, counter.prompt_of)
+        draft = self._draft(attempt, tools, rendering, counter, details)
         draws = attempt.draws
         fingerprint = self.system_fingerprint
         return Answer(
@@ -198,24 +194,28 @@ class ReplyScript:
             {name: rendering.text(value) for name, value in self.headers} if self.headers else NO_HEADERS,
         )
 
-    def _draft(self, attempt: Attempt, tools: Tools, rendering: _Rendering, details: Mapping[str, int]) -> Draft:
+    def _draft(
+        self, attempt: Attempt, tools: Tools, rendering: _Rendering, counter: TokenCounter, details: Mapping[str, int]
+    ) -> Draft:
         """What does not vary: made once for each form of the request, where the script says the same to all."""
         request = attempt.request
         if not self.constant or request.logprobs is True:
-            return self._made(attempt, tools, rendering, details)
-        key = (request.stream, request.n, *details.items())
+            return self._made(attempt, tools, rendering, counter, details)
+        key = (counter, request.stream, request.n, *details.items())
         draft = self.drafts.get(key)
         if draft is None:
             if len(self.drafts) >= MOST_DRAFTS:
                 self.drafts.clear()
-            draft = self.drafts[key] = self._made(attempt, tools, rendering, details)
+            draft = self.drafts[key] = self._made(attempt, tools, rendering, counter, details)
         return draft
 
-    def _made(self, attempt: Attempt, tools: Tools, rendering: _Rendering, details: Mapping[str, int]) -> Draft:
+    def _made(
+        self, attempt: Attempt, tools: Tools, rendering: _Rendering, counter: TokenCounter, details: Mapping[str, int]
+    ) -> Draft:
         units = attempt.draws.units("pace")
         explicit = _numbered([_delta(chunk) for chunk in self.chunks]) if self.chunks is not None else None
         choices = joined_choices(explicit) if explicit is not None else self._choices(attempt, tools, rendering)
-        usage, completion_tokens = self._usage(choices, tools, details)
+        usage, completion_tokens = self._usage(choices, counter, details)
         pace = self.pace
         latency_s = self.latency_s if self.latency_s is not None else pace.latency_s(completion_tokens, units)
         deltas: tuple[Delta, ...] = ()
@@ -239,8 +239,10 @@ class ReplyScript:
             pace.speed,
         )
 
-    def _usage(self, choices: tuple[Choice, ...], tools: Tools, images: Mapping[str, int]) -> tuple[Usage | None, int]:
-        counted, details = tools.counter.completion([choice.message for choice in choices])
+    def _usage(
+        self, choices: tuple[Choice, ...], counter: TokenCounter, images: Mapping[str, int]
+    ) -> tuple[Usage | None, int]:
+        counted, details = counter.completion([choice.message for choice in choices])
         if self.no_usage:
             return None, counted
         if self.usage is not None:

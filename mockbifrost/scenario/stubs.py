@@ -98,12 +98,17 @@ NO_STUBS: Final = Layer(())
 
 
 class Stubs:
-    """The stubs of one session: those that it added itself, in front of those of the files."""
+    """The stubs of one session: those that it added itself, in front of those of the files, whose seeds hold if `own_seeds`."""
 
-    def __init__(self, files: Layer, tools: Tools, own: Layer = NO_STUBS) -> None:
+    def __init__(self, files: Layer, tools: Tools, own: Layer = NO_STUBS, *, own_seeds: bool = True) -> None:
+        self.own_seeds = own_seeds
         self.files = files
         self.own = own
         self.tools = tools
+
+    def with_own(self, own: Layer) -> Stubs:
+        """The same with other stubs of the session's own."""
+        return Stubs(self.files, self.tools, own, own_seeds=self.own_seeds)
 
     def __len__(self) -> int:
         return len(self.own.stubs) + len(self.files.stubs)

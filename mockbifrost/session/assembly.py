@@ -100,6 +100,6 @@ def gateway_of(settings: GatewaySettings, version: ProfileName | None = None) ->
     """The gateway that these settings describe."""
     profile = PROFILES[version or settings.version]
     if settings.providers is None:
-        return Gateway(profile, dict.fromkeys(KNOWN_PROVIDERS, ProviderRules()))
+        return Gateway(profile, dict.fromkeys(KNOWN_PROVIDERS, ProviderRules()), settings.tokens == "exact")
     rules = {name: ProviderRules(one.models, one.validate_) for name, one in settings.providers.items()}
-    return Gateway(profile, rules)
+    return Gateway(profile, rules, settings.tokens == "exact")

@@ -11,7 +11,8 @@ from mockbifrost.clock import Clock, ClockMode
 from mockbifrost.errors import UsageError
 from mockbifrost.gateway.pipeline import Gateway
 from mockbifrost.match.understood import Reader
-from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.provider.exact import ExactTokens
+from mockbifrost.provider.tokens import BuiltInTokens
 from mockbifrost.scenario.auto import Auto
 from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.scripts import Tools
@@ -42,13 +43,6 @@ class Refused:
     message: str
 
 
-def _without_seeds(files: Layer) -> Layer:
-    """The same stubs, where the session's seed beats that of each file."""
-    if all(stub.seed is None for stub in files.added):
-        return files
-    return Layer([replace(stub, seed=None) for stub in files.added])
-
-
 class Sessions:
     """All sessions by id. `named` are those whose scenario files live in a session of their own."""
 
@@ -64,7 +58,9 @@ class Sessions:
     ) -> None:
         self._common = common
         self._named = named
-        self._tools = Tools(TokenCounter(), FakeData())
+        fake = FakeData()
+        self._tools = Tools(BuiltInTokens(), fake)
+        self._exact = Tools(ExactTokens(), fake)
         self._reader = Reader()
         self._lenient = Auto(self._tools) if lenient else None
         self._seed = seed
@@ -124,10 +120,11 @@ class Sessions:
                 f"There are {len(self._sessions)} sessions, and no more are made.\n  do: finish those that have done their work",
             )
         blueprint = self._named.get(id, self._common)
-        files, gateway = blueprint.files, blueprint.gateway
+        gateway = blueprint.gateway
+        tools = self._exact if gateway.exact_tokens else self._tools
         session = Session(
             id,
-            Stubs(files if seed is None else _without_seeds(files), self._tools),
+            Stubs(blueprint.files, tools, own_seeds=seed is None),
             gateway if version is None else replace(gateway, profile=PROFILES[version]),
             seed=self._seed if seed is None else seed,
             clock=Clock(clock or self._clock),

@@ -196,13 +196,13 @@ class Session:
 
     def add(self, stubs: Sequence[Stub]) -> None:
         """Put stubs in front of those of the files, behind those added before."""
-        self.stubs = Stubs(self.stubs.files, self.stubs.tools, Layer([*self.stubs.own.added, *stubs]))
+        self.stubs = self.stubs.with_own(Layer([*self.stubs.own.added, *stubs]))
 
     def put(self, stub: Stub) -> None:
         """Put a stub into the place of the one with its id, or behind the others that were added."""
         own = {one.id: one for one in self.stubs.own.added}
         own[stub.id] = stub
-        self.stubs = Stubs(self.stubs.files, self.stubs.tools, Layer(own.values()))
+        self.stubs = self.stubs.with_own(Layer(own.values()))
 
     def uses(self) -> dict[str, int]:
         """How often each stub answered, by its id."""

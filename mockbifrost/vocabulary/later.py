@@ -22,7 +22,6 @@ _SETTINGS: Final = {
     "virtual_keys": "`virtual_keys` (and their limits) are not in this version yet; any sk-bf-… is accepted",
     "pricing": "`pricing` is not in this version yet; no cost is reported",
     "cost": "`cost` is not in this version yet; no cost is reported",
-    "tokens": "`tokens` is not in this version yet; tokens are counted by the built-in splitter, or say `usage`",
     "raw": "`raw` (raw_request and raw_response in extra_fields) is not in this version yet; use `body` of a reply",
     "quirks": "`quirks` are not in this version yet; `version` chooses whose bytes are sent",
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mockbifrost.vocabulary.node import Many, Node, refusal
 
@@ -20,6 +21,12 @@ def _provider_name(name: object) -> object:
     return name
 
 
+def _counted(value: str) -> str:
+    if value == "exact" and find_spec("bpe_openai") is None:
+        raise refusal("exact counts need an extra that is not installed", "pip install 'mockbifrost[exact]'")
+    return value
+
+
 class ProviderSettings(Node):
     """What is configured for one provider. `models` are globs; the default is every model. `validate`: it refuses bad requests."""
 
@@ -31,9 +38,10 @@ class ProviderSettings(Node):
 
 
 class GatewaySettings(Node):
-    """Whose bytes to send, and which providers there are (None: every known one)."""
+    """Whose bytes to send, which providers there are (None: every known one), and how tokens are counted."""
 
     place: ClassVar[str] = "gateway"
 
     version: Annotated[Literal["documented", "1.6", "2.2"], BeforeValidator(_as_text)] = "documented"
     providers: Mapping[Annotated[str, BeforeValidator(_provider_name)], ProviderSettings] | None = None
+    tokens: Annotated[Literal["built-in", "exact"], AfterValidator(_counted)] = "built-in"

@@ -120,7 +120,7 @@ def test_a_model_of_pydantic_is_a_response_format(mockbifrost: Session) -> None:
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")  # it declares the cost as a number
 def test_usage_cost_and_extra_fields_are_kept(mockbifrost: Session) -> None:
-    """In a stream the last chunk's extra_fields are those of its finish; a cost there would be litellm's own."""
+    """The cost is the gateway's object, although litellm declares a number."""
     usage = {
         "prompt_tokens": 120,
         "prompt_tokens_details": {"cached_tokens": 100},

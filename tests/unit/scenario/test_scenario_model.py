@@ -566,7 +566,7 @@ class TestReply:
             ({"logprobs": 3}, "reply.logprobs: must be true, false or a mapping as on the wire, got the number 3"),
             ({"finish_reason": ""}, "reply.finish_reason: must not be empty"),
             ({"usage": {"prompt_tokens": -1}}, "reply.usage.prompt_tokens: must be at least 0, got the number -1"),
-            ({"usage": {"tokens": 1}}, "reply.usage.tokens: unknown key 'tokens'; did you mean 'total_tokens'?"),
+            ({"usage": {"total_token": 1}}, "reply.usage.total_token: unknown key 'total_token'; did you mean 'total_tokens'?"),
             (
                 {"usage": {"prompt_tokens_details": {"cached": 1}}},
                 "reply.usage.prompt_tokens_details.cached: unknown key 'cached'; did you mean 'cached_tokens'?",
