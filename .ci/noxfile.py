@@ -24,12 +24,18 @@ nox.options.error_on_missing_interpreters = False  # a machine need not have eve
 nox.options.reuse_venv = "yes"
 
 
+PARALLEL = ("--numprocesses=auto",)
+# What the main lane has proved already is proved again with fewer examples.
+ELSEWHERE = (*PARALLEL, "--hypothesis-profile=few", "--ignore=tests/clients", "--ignore=tests/docs")
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One environment of clients, and the tests that run in it."""
 
     groups: tuple[str, ...]
     tests: tuple[str, ...] = ()  # none: the whole suite
+    packages: str = ""  # the folder of a package.json that npm installs
 
 
 # A new lane is one more line here and one more dependency group in pyproject.toml.
@@ -41,6 +47,11 @@ LANES: Mapping[str, Lane] = {
     ),
     "instructor": Lane(groups=("test", "clients-instructor"), tests=("tests/clients/test_instructor.py",)),
     "litellm": Lane(groups=("test", "clients-litellm"), tests=("tests/clients/test_litellm.py",)),
+    "node": Lane(
+        groups=("test",),
+        tests=("tests/clients/test_node.py", "tests/clients/test_yaml_language_server.py"),
+        packages="tests/clients/node",
+    ),
 }
 
 
@@ -67,6 +78,15 @@ def install(session: nox.Session, *groups: str, project: bool = True) -> None:
     session.install(*(["-e", "."] if project else []), *wanted)
 
 
+def npm_install(session: nox.Session, folder: str) -> None:
+    """Install the packages that a folder pins. No lock file: it would name the registry it was made with."""
+    if shutil.which("npm") is None:
+        session.skip("npm is not installed")
+    with session.chdir(ROOT / folder):
+        quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+        session.run("npm", "install", *quiet, external=True)
+
+
 def pytest(session: nox.Session, *args: str) -> None:
     """Run pytest; exit code 5, no test collected, fails like any other."""
     session.run("python", "-m", "pytest", *args, *session.posargs, env=ENV)
@@ -76,26 +96,28 @@ def pytest(session: nox.Session, *args: str) -> None:
 @nox.parametrize("lane", [nox.param(name, id=name) for name in LANES])
 def tests(session: nox.Session, lane: str) -> None:
     """The test suite, once for each set of clients."""
+    if LANES[lane].packages:
+        npm_install(session, LANES[lane].packages)
     install(session, *LANES[lane].groups)
-    pytest(session, *LANES[lane].tests)
+    pytest(session, *(LANES[lane].tests or PARALLEL))
 
 
 @nox.session(python=PYTHONS)
 def pythons(session: nox.Session) -> None:
-    """All tests but the clients', on every Python that this machine has."""
+    """The tests of the package itself, on every Python that this machine has."""
     install(session, "test")
-    pytest(session, "--ignore=tests/clients")
+    pytest(session, *ELSEWHERE)
 
 
 @nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
-    """All tests but the clients', with the oldest dependencies that pyproject.toml allows."""
+    """The tests of the package itself, with the oldest dependencies that pyproject.toml allows."""
     if session.venv_backend != "uv":
         session.skip("only uv resolves to the lowest versions")
     session.chdir(ROOT)
     session.install("--resolution=lowest-direct", "-e", ".")
     install(session, "test", project=False)
-    pytest(session, "--ignore=tests/clients")
+    pytest(session, *ELSEWHERE)
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, and the table of docs/profiles.md, from the code and from reference.yaml.
+"""Writes docs/reference.md, and the table of docs/profiles.md, from the code and from vocabulary/words.yaml.
 
 Run `python docs/make_reference.py` after a change to the language; a test fails while the pages are behind the code.
 """
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
-import yaml
 from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 
@@ -27,6 +26,7 @@ from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS, gateway_error
 from mockbifrost.vocabulary.node import Node
 from mockbifrost.vocabulary.paces import PACES
+from mockbifrost.vocabulary.words import sections
 from mockbifrost.wire.profiles import PROFILES, Profile
 
 DOCS: Final = Path(__file__).resolve().parent
@@ -156,12 +156,6 @@ def models() -> dict[str, type[Node]]:
     return found
 
 
-def sections() -> list[dict[str, Any]]:
-    """The words of reference.yaml."""
-    loaded: list[dict[str, Any]] = yaml.safe_load((DOCS / "reference.yaml").read_text(encoding="utf-8"))
-    return loaded
-
-
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; a bar inside a cell does not end it."""
     lines = [head, ["---"] * len(head), *rows]
@@ -213,7 +207,7 @@ class Words:
             return f"[{title.lower()}]({anchor(title)})"
         if origin is not None and issubclass(origin, Mapping):
             return "mapping"
-        raise TypeError(f"{hint} has no words: give it `types` in reference.yaml")
+        raise TypeError(f"{hint} has no words: give it `types` in words.yaml")
 
 
 def default_of(field: FieldInfo) -> str:
@@ -240,13 +234,13 @@ def key_tables() -> Iterator[str]:
     words = Words({**titles, "BodyCheckModel": ""})
     missing = set(found) - set(titles) - {"BodyCheckModel"}
     if missing:
-        raise ValueError(f"reference.yaml has no section for {sorted(missing)}")
+        raise ValueError(f"words.yaml has no section for {sorted(missing)}")
     for section in written:
         model = found[section["model"]]
         keys = section["keys"]
         if list(keys) != list(model.known_keys()):
             wrong = set(keys) ^ set(model.known_keys()) or "their order"
-            raise ValueError(f"reference.yaml and {section['model']} differ in {wrong}")
+            raise ValueError(f"words.yaml and {section['model']} differ in {wrong}")
         hints = get_type_hints(model, include_extras=True)
         rows = []
         for name, field in model.model_fields.items():

@@ -33,7 +33,6 @@ from mockbifrost.session.registry import Refused
 from mockbifrost.session.session import Session as SessionState
 from mockbifrost.session.verify import verify
 from mockbifrost.vocabulary.durations import parse_duration
-from mockbifrost.vocabulary.settings import GatewaySettings
 from mockbifrost.wire.profiles import ProfileName
 
 T = TypeVar("T")
@@ -305,17 +304,13 @@ class Session:
             loaded = _loaded(scenario)
         here = [replace(one, model=one.model.model_copy(update={"session": None})) for one in loaded]
         settings = merged_settings(here)
-        if self._own_version:
-            settings = GatewaySettings.model_validate(
-                settings.model_dump(include=settings.model_fields_set - {"version"})
-            )
         stubs: list[Stub] = []
         for stub in assemble(here, keep_seeds=not self._own_seed).common.files.added:
             self._added += 1
             stubs.append(replace(stub, id=f"loaded#{self._added}"))
 
         def add() -> None:
-            self._state.gateway = reconfigured(self._state.gateway, settings)
+            self._state.gateway = reconfigured(self._state.gateway, settings, keep_version=self._own_version)
             self._state.add(stubs)
 
         self._run(add)

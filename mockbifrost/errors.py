@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 class MockBifrostError(Exception):
@@ -12,7 +13,10 @@ class MockBifrostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong at one place of a file. Lines and columns count from 1; 0 means the file as a whole."""
+    """One thing wrong at one place of a file. Lines and columns count from 1; 0 means the file as a whole.
+
+    With a warning the file can be used all the same; only `check` looks for those.
+    """
 
     source: str
     line: int
@@ -20,12 +24,18 @@ class Finding:
     key_path: str
     message: str
     hint: str = ""
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
         place = self.source if not self.line else f"{self.source}:{self.line}:{self.column}"
+        warning = " warning:" if self.severity == "warning" else ""
         path = f" {self.key_path}:" if self.key_path else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{place}:{path} {self.message}{hint}"
+        return f"{place}:{warning}{path} {self.advice}"
+
+    @property
+    def advice(self) -> str:
+        """What is wrong, and what to do."""
+        return f"{self.message}; {self.hint}" if self.hint else self.message
 
 
 class ScenarioError(MockBifrostError):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mockbifrost.errors import MockBifrostError
+
 if TYPE_CHECKING:
     from mockbifrost.api import MockBifrost, Session
 
@@ -23,5 +25,9 @@ def mockbifrost_server() -> Iterator[MockBifrost]:
 @pytest.fixture
 def mockbifrost(mockbifrost_server: MockBifrost) -> Iterator[Session]:
     """A fresh session. A request that nothing answered, or a stub that nothing used, fails the test at its end."""
-    with mockbifrost_server.session() as session:
+    with mockbifrost_server.session(verify=False) as session:
         yield session
+        try:
+            session.verify()
+        except MockBifrostError as error:
+            pytest.fail(str(error), pytrace=False)

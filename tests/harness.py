@@ -91,10 +91,10 @@ def stubs(text: str, *, before: str = "") -> str:
     return "\n".join(filter(None, ["version: 1", head, "stubs:", textwrap.indent(items, "  ")]))
 
 
-def chat(user: str | None = "hi", /, *, model: str = "gpt-4o", **more: Any) -> dict[str, Any]:
-    """The body of a request that ends with a user's text; `messages` replaces the conversation."""
+def chat(user: str | None = "hi", /, **more: Any) -> dict[str, Any]:
+    """The body of a request that ends with a user's text; `model` and `messages` replace what it says of them."""
     said = [] if user is None else [{"role": "user", "content": user}]
-    return {"model": model, "messages": said, **more}
+    return {"model": "gpt-4o", "messages": said, **more}
 
 
 def open_session(

@@ -7,6 +7,7 @@ import click
 from mockbifrost import __version__
 from mockbifrost.cli.check import check
 from mockbifrost.cli.explain import explain
+from mockbifrost.cli.schema import schema
 from mockbifrost.cli.serve import serve
 
 
@@ -19,3 +20,4 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(check)
 main.add_command(explain)
+main.add_command(schema)

@@ -75,18 +75,18 @@ def serve(
     from mockbifrost.session.assembly import assemble
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    settings = ServerSettings(
-        host=host,
-        port=port,
-        seed=seed,
-        speed=speed,
-        clock=clock,
-        version=gateway_version,
-        mock_headers=not no_mock_headers,
-        lenient=lenient,
-        control_token=os.environ.get("MOCKBIFROST_CONTROL_TOKEN") or None,
-    )
     try:
+        settings = ServerSettings(
+            host=host,
+            port=port,
+            seed=seed,
+            speed=speed,
+            clock=clock,
+            version=gateway_version,
+            mock_headers=not no_mock_headers,
+            lenient=lenient,
+            control_token=os.environ.get("MOCKBIFROST_CONTROL_TOKEN") or None,
+        )
         scenarios = load_paths(paths) if paths else (load_text(AUTO, "built-in"),)
         server = Server(assemble(scenarios, version=gateway_version, keep_seeds=seed is None), settings)
     except ScenarioError as error:

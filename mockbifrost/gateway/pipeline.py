@@ -139,7 +139,7 @@ def error_outcome(
     stream: bool,
     draws: Draws,
     route: Route | None = None,
-    handed_on: RawHeaders | None = None,
+    provided: RawHeaders | None = None,
     at_s: float = 0.0,
     trail: tuple[Trace, ...] = (),
     stub: StubRef | None = None,
@@ -148,8 +148,8 @@ def error_outcome(
     latency_ms = round((trail[-1].took_s if trail else 0.0) * 1000) if route and route.provider else None
     head = wire_headers.base_headers(profile, wire_headers.JSON_TYPE, stream=False, origin=headers.first(b"origin"))
     head += _ids(profile, headers, draws)
-    if handed_on:
-        head += handed_on
+    if provided:
+        head = wire_headers.handed_on(head, provided)
     if route is not None:
         head += wire_headers.route_headers(profile, route, latency_ms=None)
     mold = error_mold(profile, error, route=route, latency_ms=latency_ms)
@@ -291,7 +291,7 @@ class _Journey:
         if self.profile.request_id_headers:
             head += _ids(self.profile, self.asked.headers, attempt.draws)
         if answer.headers:
-            head += wire_headers.provider_headers(answer.headers)
+            head = wire_headers.handed_on(head, wire_headers.provider_headers(answer.headers))
         self.note(attempt, stub, "answer", 200, None, cast.times_s[-1])
         return Outcome(
             200,
@@ -316,7 +316,7 @@ class _Journey:
             stream=self.stream,
             draws=attempt.draws,
             route=self.route(attempt),
-            handed_on=wire_headers.provider_headers(failure.headers),
+            provided=wire_headers.provider_headers(failure.headers),
             at_s=self.waited_s,
             trail=self.trail,
             stub=stub,

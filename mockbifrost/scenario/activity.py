@@ -34,7 +34,7 @@ class Activity:
     probability: float | None = None
     gate: str | None = None
 
-    def why_not(self, reached: int, attempt: Attempt, gates: Mapping[str, bool], label: str) -> str | None:
+    def why_not(self, reached: int, attempt: Attempt, gates: Mapping[str, bool], odds_key: str) -> str | None:
         """None: it answers. Else the reason why it steps aside, in words."""
         number = reached + 1
         if self.first is not None and number > self.first:
@@ -48,7 +48,7 @@ class Activity:
         if self.gate is not None and not gates.get(self.gate, False):
             return f"waits for the gate {self.gate!r}, which is closed"
         if self.probability is not None:
-            drawn = attempt.draws.unit(f"probability\x1f{attempt.moment.request_index}\x1f{label}")
+            drawn = attempt.draws.unit(f"probability\x1f{attempt.moment.request_index}\x1f{odds_key}")
             if drawn >= self.probability:
                 return f"is active with probability {self.probability:g}, and {drawn:.3f} was drawn"
         return None

@@ -15,7 +15,10 @@ from mockbifrost.provider.pace import INSTANT, Pace
 from mockbifrost.provider.protocol import Reached
 from mockbifrost.provider.tally import Tally
 from mockbifrost.provider.tokens import split_tokens
-from mockbifrost.scenario.json_schema import WORDS, Unsatisfiable, drawn
+from mockbifrost.provider.validate import choices_wanted
+from mockbifrost.scenario.formats import WORDS
+from mockbifrost.scenario.json_schema import drawn
+from mockbifrost.scenario.schema_check import Unsatisfiable
 from mockbifrost.scenario.scripts import CallScript, ChoiceScript, ReplyScript, Tools
 from mockbifrost.seeds import Draws
 from mockbifrost.wire.request import ChatRequest, Tool
@@ -43,7 +46,7 @@ class AutoScript:
         """The answer to this attempt."""
         request = attempt.request
         calls = _calls(attempt)
-        count = max(1, request.n or 1)
+        count = choices_wanted(request)
         choices = tuple([_choice(attempt, calls, index) for index in range(count)])
         script = ReplyScript(choices, pace=self.pace, model=self.model, service_tier=request.service_tier)
         return script.perform(attempt, tools)

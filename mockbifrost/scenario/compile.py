@@ -32,6 +32,7 @@ from mockbifrost.scenario.scripts import (
 )
 from mockbifrost.scenario.stubs import Stub
 from mockbifrost.scenario.templates import Template, is_template
+from mockbifrost.seeds import digest
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS
 from mockbifrost.vocabulary.paces import PACES
@@ -65,7 +66,15 @@ def compile_stub(
         model.priority,
         model.required,
         seed,
+        model.name or _odds_key(model),
     )
+
+
+def _odds_key(model: StubModel) -> str:
+    """What tells a stub without a name from others, wherever it stands."""
+    if model.active is None or model.active.probability is None:
+        return ""
+    return digest(model.model_dump_json(fallback=str, warnings=False)).hex()
 
 
 def pace_of(model: PaceModel | None, base: Pace) -> Pace:

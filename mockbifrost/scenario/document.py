@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -93,6 +93,17 @@ class Document:
     def place(self, container: Plain, key: str | int) -> Place | None:
         """Where a key or an item of a mapping or list of this document stands."""
         return self.places.get(id(container), {}).get(key)
+
+    def located(self, path: Sequence[str | int]) -> tuple[list[str | int], Place]:
+        """A path as far as the file has it (a shorthand has no more), and the place it leads to."""
+        found: list[str | int] = []
+        value, at = self.value, Place(self.start, self.start)
+        for part in path:
+            place = self.place(value, part)
+            if place is not None:
+                found.append(part)
+                at, value = place, value[part]  # type: ignore[index]  # it has a place, so it is there
+        return found, at
 
     def line(self, mark: Mark) -> str:
         """The line that a place is in; nothing where the text has no such line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mockbifrost.scenario.fields import HeaderName, HeaderTemplate, Json, Template, one_of
 from mockbifrost.scenario.when_model import same_header_twice
@@ -13,6 +13,7 @@ from mockbifrost.vocabulary.durations import Duration
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS
 from mockbifrost.vocabulary.node import Node, Problem, described, refusal
+from mockbifrost.vocabulary.rules import any_of_these, names
 
 Shape = Literal["openai", "string", "html", "empty", "plain_text"]
 ErrorStatus = Annotated[int, Field(ge=400, le=599)]
@@ -37,9 +38,11 @@ class ErrorModel(Node):
 
     place: ClassVar[str] = "error"
     wanted: ClassVar[str] = "the name of an error, or a mapping such as {status: 503, message: …}"
+    short_for: ClassVar[str] = "name"
+    rules: ClassVar[Mapping[str, object]] = any_of_these(("name", "status"))
     nullable: ClassVar[frozenset[str]] = frozenset({"type", "code", "param"})
 
-    name: Annotated[str, BeforeValidator(_provider_error)] | None = None
+    name: Annotated[str, BeforeValidator(_provider_error), WithJsonSchema(names(_PROVIDER_NAMES))] | None = None
     status: ErrorStatus | None = None
     type: str | None = None
     code: str | None = None
@@ -54,7 +57,7 @@ class ErrorModel(Node):
         """A text is the name."""
         if isinstance(value, int) and not isinstance(value, bool):
             raise refusal(f"must be {cls.wanted}, got {described(value)}", f"write {{status: {value}}}")
-        return {"name": value} if isinstance(value, str) else value
+        return super().spelled_out(value)
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
@@ -76,19 +79,16 @@ class GatewayErrorModel(Node):
 
     place: ClassVar[str] = "gateway_error"
     wanted: ClassVar[str] = "the name of a gateway's error, or a mapping such as {status: 403, message: …}"
+    short_for: ClassVar[str] = "name"
+    rules: ClassVar[Mapping[str, object]] = any_of_these(("name", "message"))
     nullable: ClassVar[frozenset[str]] = frozenset({"status", "type", "code", "error_type"})
 
-    name: Annotated[str, BeforeValidator(_gateway_error)] | None = None
+    name: Annotated[str, BeforeValidator(_gateway_error), WithJsonSchema(names(_GATEWAY_NAMES))] | None = None
     status: ErrorStatus | None = None
-    type: str | None = None
-    code: str | None = None
+    type: Template | None = None
+    code: Template | None = None
     message: Template | None = None
-    error_type: str | None = None
-
-    @classmethod
-    def spelled_out(cls, value: object) -> object:
-        """A text is the name."""
-        return {"name": value} if isinstance(value, str) else value
+    error_type: Template | None = None
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainValidator, WithJsonSchema
 
 from mockbifrost.vocabulary.node import Many, described, did_you_mean, refusal, shortened
 
@@ -50,7 +50,10 @@ def _spans(value: object) -> tuple[Span, ...]:
     return (_span(value),)
 
 
-Numbers = Annotated[tuple[Span, ...], PlainValidator(_spans)]
+_Range = Annotated[str, Field(pattern=r"^\s*(?:[0-9]{1,18}\.\.(?:[0-9]{1,18})?|\.\.[0-9]{1,18})\s*$")]
+_Number: TypeAlias = Count | _Range
+_Written: TypeAlias = _Number | Annotated[Many[_Number], Field(min_length=1)]
+Numbers = Annotated[tuple[Span, ...], PlainValidator(_spans, json_schema_input_type=_Written)]
 """A number, a list of numbers or a range in the file; spans in the model, of which one must hold the number."""
 
 
@@ -58,9 +61,10 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Names = Annotated[Many[Name], BeforeValidator(_listed)]
+Names = Annotated[Many[Name], BeforeValidator(_listed, json_schema_input_type=Name | Many[Name])]
 """A name or a list of names in the file, a tuple in the model."""
-OneOrMoreNames = Annotated[Many[Name], Field(min_length=1), BeforeValidator(_listed)]
+_OneOrMore = Annotated[Many[Name], Field(min_length=1)]
+OneOrMoreNames = Annotated[_OneOrMore, BeforeValidator(_listed, json_schema_input_type=Name | _OneOrMore)]
 
 
 def check_template(text: str) -> str:
@@ -75,6 +79,14 @@ def check_template(text: str) -> str:
         except (RecursionError, MemoryError, OverflowError, SyntaxError):
             raise refusal(f"the template {shortened(text)!r} is too deep or too large") from None
     return text
+
+
+def check_templates(value: object) -> None:
+    """Refuse a JSON value one of whose texts is a template that does not compile."""
+    if isinstance(value, str):
+        check_template(value)
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+        check_templates(item)
 
 
 Template = Annotated[str, AfterValidator(check_template)]
@@ -98,9 +110,11 @@ def _header_value(value: str) -> str:
     return value
 
 
-HeaderName = Annotated[str, BeforeValidator(_header_name)]
-HeaderText = Annotated[str, AfterValidator(_header_value)]
-HeaderTemplate = Annotated[str, AfterValidator(_header_value), AfterValidator(check_template)]
+_NAME_SCHEMA: Final = {"type": "string", "pattern": f"^{_TOKEN.pattern}$"}
+_VALUE_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": r"^[\t -~\u0080-\u00ff]*$"})
+HeaderName = Annotated[str, BeforeValidator(_header_name), WithJsonSchema(_NAME_SCHEMA)]
+HeaderText = Annotated[str, AfterValidator(_header_value), _VALUE_SCHEMA]
+HeaderTemplate = Annotated[str, AfterValidator(_header_value), AfterValidator(check_template), _VALUE_SCHEMA]
 
 
 def _base64(text: str) -> str:
@@ -112,7 +126,8 @@ def _base64(text: str) -> str:
     return joined
 
 
-Base64 = Annotated[str, AfterValidator(_base64)]
+_BASE64_SCHEMA: Final = {"type": "string", "contentEncoding": "base64", "pattern": r"^[A-Za-z0-9+/=\s]*$"}
+Base64 = Annotated[str, AfterValidator(_base64), WithJsonSchema(_BASE64_SCHEMA)]
 """Base64 that decodes, without the white space it was written with."""
 
 

@@ -4,24 +4,85 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Final, TypeVar
 
+import orjson
+
+from mockbifrost.scenario.formats import WORDS, formed
 from mockbifrost.scenario.patterns import matching
+from mockbifrost.scenario.schema_check import (
+    DEEPEST,
+    Checker,
+    Unsatisfiable,
+    found_in,
+    is_number,
+    items_of,
+    multiple_of,
+    pointed,
+    same,
+    schemas_of_property,
+    types_of,
+)
+from mockbifrost.scenario.schema_merge import as_mapping, both
 
-WORDS: Final = (
-    "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "harbor", "indigo", "juniper", "koala", "lagoon", "maple", "nectar",
-    "onyx", "pebble", "quartz", "river", "saffron", "tundra", "umber", "violet", "willow", "zephyr",
-)  # fmt: skip
-DEEP: Final = 6
-"""Below so many levels only what is required is made."""
-DEEPEST: Final = 40
-"""A schema that requires more levels than this has no finite value."""
+T = TypeVar("T")
+DEEP: Final = 8
+"""Below so many levels, and where a reference comes again, only what is required is made."""
+LARGE: Final = 400
+"""After so many parts of a value only what is required is made."""
+LARGEST: Final = 8_000
+"""After so many parts there is no value."""
 MOST_ITEMS: Final = 200
-_FAR: Final = 1_000_000
+MOST_TEXTS: Final = 200
+"""After so many texts that did not fit their pattern there is none."""
+TRIES: Final = 16
+"""So often a part is drawn again that did not fit; most fit at once."""
+_FAR: Final = 100_000
+_NOTES: Final = frozenset(
+    {
+        "$schema",
+        "$defs",
+        "definitions",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "discriminator",
+        "deprecated",
+        "readOnly",
+    }
+)
+"""Keys that ask for nothing."""
+_SURE: Final = _NOTES | {
+    "type", "properties", "required", "additionalProperties", "items", "prefixItems", "format", "minimum", "maximum",
+    "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "uniqueItems", "minProperties",
+}  # fmt: skip
+"""Keys whose values are right as they are made; whatever has others is looked at and perhaps drawn again."""
+_KINDS: Final = ("string", "integer", "boolean", "object", "array", "number", "null")
 
 
-class Unsatisfiable(ValueError):
-    """No value could be made for a schema; the text names the place."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a value: the key it stands under, how deep, and the references that led here."""
+
+    name: str
+    depth: int = 0
+    references: frozenset[str] = frozenset({"#"})
+
+    def below(self, name: str | None = None) -> _Place:
+        return replace(self, name=self.name if name is None else name, depth=self.depth + 1)
+
+    def through(self, reference: str) -> _Place:
+        """Behind a reference: where it comes again, it is deep enough."""
+        if reference in self.references:
+            return replace(self, depth=max(self.depth, DEEP) + 1)
+        return replace(self, references=self.references | {reference})
+
+    @property
+    def deep(self) -> bool:
+        return self.depth > DEEP
 
 
 class Generator:
@@ -30,243 +91,365 @@ class Generator:
     def __init__(self, root: Any, units: Iterator[float]) -> None:
         self._root = root
         self._units = units
+        self._checker = Checker(root)
+        self._rooms = _Rooms(root)
+        self._parts = 0
+        self._misfits = 0
+        self._spare = 1.0
+        """How likely it is that something is made that may be left out."""
 
     def value(self) -> Any:
         """A value of the whole schema. Raises Unsatisfiable."""
-        return self._of(self._root, "value", 0)
+        if math.isinf(self._rooms.needed(self._root)):
+            raise Unsatisfiable("no value of this schema has an end")
+        for attempt in range(4):
+            self._spare = 1.0 if attempt < 2 else 0.0
+            value = self._of(self._root, _Place("value"))
+            if self._checker.holds(value, self._root):
+                return value
+        raise Unsatisfiable("no value was found that satisfies all parts of the schema")
 
     def _draw(self, low: int, high: int) -> int:
         return low + int(next(self._units) * (high - low + 1))
 
-    def _of(self, schema: Any, name: str, depth: int) -> Any:
+    def _pick(self, among: Sequence[T]) -> T:
+        return among[self._draw(0, len(among) - 1)]
+
+    def _of(self, schema: Any, place: _Place) -> Any:
+        self._parts += 1
+        schema, place = self._followed(schema, place)
         if schema is True or schema == {}:
-            return self._word()
-        if not isinstance(schema, Mapping) or depth > DEEPEST:
-            raise Unsatisfiable(f"{name}: no value can be made for {schema!r}")
-        schema = self._resolved(schema, name)
+            return self._pick(WORDS)
+        if not isinstance(schema, Mapping) or place.depth > DEEPEST or self._parts > LARGEST:
+            raise Unsatisfiable(f"{place.name}: no value can be made for {str(schema)[:200]}")
+        if schema.keys() <= _SURE or schema.keys() - _NOTES == {"anyOf"}:
+            return self._made(schema, place, 0)
+        return self._tried(schema, place)
+
+    def _followed(self, schema: Any, place: _Place) -> tuple[Any, _Place]:
+        """What a schema that is nothing but a reference refers to."""
+        for _round in range(DEEPEST):
+            if not isinstance(schema, Mapping) or schema.keys() - _NOTES != {"$ref"}:
+                return schema, place
+            schema, place = pointed(self._root, schema["$ref"]), place.through(schema["$ref"])
+        raise Unsatisfiable(f"{place.name}: references go in a circle")
+
+    def _tried(self, schema: Mapping[str, Any], place: _Place) -> Any:
+        """A value of a schema that is not sure to be met at once: drawn until it is, with less and less beside what is required."""
+        failure: Unsatisfiable | None = None
+        spare = self._spare
+        for attempt in range(TRIES):
+            self._spare = spare * max(0.0, 1.0 - attempt / (TRIES - 4))
+            try:
+                value = self._made(schema, place, attempt)
+                if self._checker.holds(value, schema):
+                    return value
+            except Unsatisfiable as error:
+                failure = error
+            finally:
+                self._spare = spare
+            if self._parts > LARGEST:
+                break
+        raise failure or Unsatisfiable(f"{place.name}: nothing was found that satisfies {str(schema)[:200]}")
+
+    def _made(self, schema: Mapping[str, Any], place: _Place, attempt: int) -> Any:
+        schema, place = self._resolved(schema, place)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
-            return self._from_enum(schema, name)
+            fitting = [value for value in schema["enum"] if self._checker.holds(value, schema)]
+            if not fitting:
+                raise Unsatisfiable(f"{place.name}: enum has no value")
+            return self._pick(fitting)
         for key in ("oneOf", "anyOf"):
             if key in schema:
-                return self._branch(schema, key, name, depth)
-        return self._typed(schema, name, depth)
+                return self._branch(schema, schema[key], key, place)
+        if "if" in schema:
+            return self._conditional(schema, place)
+        return self._typed(schema, place, attempt)
 
-    def _from_enum(self, schema: Mapping[str, Any], name: str) -> Any:
-        kinds = types_of(schema)
-        fitting = [value for value in schema["enum"] if not kinds or any(is_type(value, kind) for kind in kinds)]
-        if not fitting:
-            raise Unsatisfiable(f"{name}: enum has no value")
-        return fitting[self._draw(0, len(fitting) - 1)]
-
-    def _branch(self, schema: Mapping[str, Any], key: str, name: str, depth: int) -> Any:
+    def _branch(self, schema: Mapping[str, Any], branches: Sequence[Any], key: str, place: _Place) -> Any:
         """One of the branches with what stands beside them; null only where nothing else can be."""
         rest = {other: value for other, value in schema.items() if other != key}
-        branches = list(schema[key])
         if not branches:
-            raise Unsatisfiable(f"{name}: {key} is empty")
+            raise Unsatisfiable(f"{place.name}: {key} is empty")
         start = self._draw(0, len(branches) - 1)
-        turned = branches[start:] + branches[:start]
+        turned = [*branches[start:], *branches[:start]]
+        least, plain = self._least(place), _plainest(branches)
+        turned.sort(key=lambda one: (self._rooms.needed(one) if least else 0, _is_null(one), one is plain))
         failure: Unsatisfiable | None = None
-        for branch in sorted(turned, key=lambda one: _is_null(one) or (depth > DEEP and _is_nested(one))):
+        for branch in turned:
             try:
-                return self._of(_both(rest, branch) if rest else branch, name, depth + 1)
+                value = self._of(both(rest, branch) if rest else branch, place.below())
             except Unsatisfiable as error:
                 failure = error
-        raise failure or Unsatisfiable(f"{name}: {key} is empty")
+                continue
+            if key == "anyOf" or self._checker.holds(value, {key: branches}):
+                return value
+        raise failure or Unsatisfiable(f"{place.name}: what fits one branch of {key} fits another")
 
-    def _resolved(self, schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    def _conditional(self, schema: Mapping[str, Any], place: _Place) -> Any:
+        """A value for which `then` or `else` holds, whichever its `if` asks for."""
+        rest = {key: value for key, value in schema.items() if key not in ("if", "then", "else")}
+        sides = [both(both(rest, schema["if"]), schema.get("then", True)), both(rest, schema.get("else", True))]
+        first = self._draw(0, 1)
+        return self._of({"anyOf": [sides[first], sides[1 - first]]}, place.below())
+
+    def _resolved(self, schema: Mapping[str, Any], place: _Place) -> tuple[Mapping[str, Any], _Place]:
         """References and `allOf` taken in."""
         for _round in range(DEEPEST):
             if "$ref" in schema:
                 rest = {key: value for key, value in schema.items() if key != "$ref"}
-                target = self._pointed(schema["$ref"], name)
-                schema = _both(rest, target) if rest else _mapping(target)
+                target = pointed(self._root, schema["$ref"])
+                place = place.through(schema["$ref"])
+                schema = both(rest, target) if rest else as_mapping(target)
             elif "allOf" in schema:
                 merged: Mapping[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
                 for part in schema["allOf"]:
-                    merged = _both(merged, self._resolved(_mapping(part), name))
+                    inner, place = self._resolved(as_mapping(part), place)
+                    merged = both(merged, inner)
                 schema = merged
             else:
-                return schema
-        raise Unsatisfiable(f"{name}: references go in a circle")
+                return schema, place
+        raise Unsatisfiable(f"{place.name}: references go in a circle")
 
-    def _pointed(self, reference: Any, name: str) -> Any:
-        if not isinstance(reference, str) or not reference.startswith("#"):
-            raise Unsatisfiable(f"{name}: {reference!r} is no reference into the schema itself")
-        found = self._root
-        for part in reference[1:].split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, Mapping) and key in found:
-                found = found[key]
-            elif isinstance(found, Sequence) and not isinstance(found, str) and key.isdigit() and int(key) < len(found):
-                found = found[int(key)]
-            else:
-                raise Unsatisfiable(f"{name}: {reference!r} points at nothing")
-        return found
-
-    def _typed(self, schema: Mapping[str, Any], name: str, depth: int) -> Any:
-        kinds = types_of(schema) or (_guessed(schema),)
+    def _typed(self, schema: Mapping[str, Any], place: _Place, attempt: int) -> Any:
+        named = types_of(schema)
+        kinds = named or (_guessed(schema) if attempt < 2 else self._pick(_KINDS),)
         chosen = [kind for kind in kinds if kind != "null"] or list(kinds)
-        kind = chosen[self._draw(0, len(chosen) - 1)] if len(chosen) > 1 else chosen[0]
+        if attempt == TRIES - 1 and "null" in named:
+            return None
+        kind = self._pick(chosen)
         if kind == "object":
-            return self._object(schema, name, depth)
+            return self._object(schema, place)
         if kind == "array":
-            return self._array(schema, name, depth)
+            return self._array(schema, place)
         if kind == "string":
-            return self._text(schema, name)
+            return self._text(schema, place)
         if kind in ("integer", "number"):
-            return self._number(schema, name, whole=kind == "integer")
+            return self._number(schema, place.name, whole=kind == "integer")
         if kind == "boolean":
             return next(self._units) < 0.5
         if kind == "null":
             return None
-        raise Unsatisfiable(f"{name}: {kind!r} is no type of JSON")
+        raise Unsatisfiable(f"{place.name}: {kind!r} is no type of JSON")
 
-    def _object(self, schema: Mapping[str, Any], name: str, depth: int) -> dict[str, Any]:
-        properties = _mapping(schema.get("properties", {}))
+    def _least(self, place: _Place) -> bool:
+        """Whether only what is required is made."""
+        return place.deep or self._parts > LARGE
+
+    def _wants(self, place: _Place, inner: Any) -> bool:
+        """Whether something is made that may be left out."""
+        if isinstance(inner, Mapping) and "const" in inner:
+            return self._spare > 0  # it tells a branch of a union from the others
+        if self._least(place) or math.isinf(self._rooms.needed(inner)):
+            return False
+        return self._spare >= 1 or next(self._units) < self._spare
+
+    def _object(self, schema: Mapping[str, Any], place: _Place) -> dict[str, Any]:
+        properties = as_mapping(schema.get("properties", {}))
         required = [key for key in schema.get("required", ()) if isinstance(key, str)]
         found: dict[str, Any] = {}
         most = schema.get("maxProperties", math.inf)
         for key, inner in properties.items():
             if key in required:
-                found[key] = self._of(inner, key, depth + 1)
-            elif depth < DEEP and len(found) + len(set(required) - set(found)) < most:
+                found[key] = self._property(schema, key, place)
+            elif len(found) + len(set(required) - set(found)) < most and self._wants(place, inner):
                 try:
-                    found[key] = self._of(inner, key, depth + 1)
+                    found[key] = self._property(schema, key, place)
                 except Unsatisfiable:
                     continue  # it may be left out
-        others = schema.get("additionalProperties", True)
         for key in required:
             if key not in found:
-                found[key] = self._of(others, key, depth + 1)
-        number = 0
-        while len(found) < schema.get("minProperties", 0) and number < MOST_ITEMS:
-            key = f"{WORDS[number % len(WORDS)]}{number // len(WORDS) or ''}"
-            number += 1
+                found[key] = self._property(schema, key, place)
+        for key, more in schema.get("dependentRequired", {}).items():
+            for needed in more if key in found else ():
+                if needed not in found:
+                    found[needed] = self._property(schema, needed, place)
+        return self._with_others(found, schema, place)
+
+    def _property(self, schema: Mapping[str, Any], key: str, place: _Place) -> Any:
+        inner, *more = schemas_of_property(schema, key)
+        return self._of({"allOf": [inner, *more]} if more else inner, place.below(key))
+
+    def _with_others(self, found: dict[str, Any], schema: Mapping[str, Any], place: _Place) -> dict[str, Any]:
+        """Properties that no name stands for: as many as there must be, or one where the object is a map."""
+        others = schema.get("additionalProperties", schema.get("unevaluatedProperties"))
+        patterns = schema.get("patternProperties", {})
+        is_map = not schema.get("properties") and (isinstance(others, Mapping) or bool(patterns))
+        wanted = max(schema.get("minProperties", 0), 1 if is_map and self._wants(place, others) else 0)
+        wanted = min(wanted, schema.get("maxProperties", wanted))
+        for number in range(MOST_ITEMS * 2):
+            if len(found) >= wanted:
+                break
+            key = self._key(schema, number, place)
             if key not in found:
-                found[key] = self._of(others, name, depth + 1)
+                found[key] = self._property(schema, key, place)
         return found
 
-    def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
-        fixed = schema.get("prefixItems") or []
+    def _key(self, schema: Mapping[str, Any], number: int, place: _Place) -> str:
+        if "propertyNames" in schema:
+            return str(self._of(both({"type": "string"}, schema["propertyNames"]), place.below()))
+        patterns = [*schema.get("patternProperties", {})]
+        if patterns and not isinstance(schema.get("additionalProperties"), Mapping):
+            pattern = self._pick(patterns)
+            key = self._patterned(pattern, 0, _FAR, place.name)
+            longer = key + WORDS[number % len(WORDS)]
+            return longer if number and found_in(pattern, longer) else key
+        return f"{WORDS[number % len(WORDS)]}{number // len(WORDS) or ''}"
+
+    def _array(self, schema: Mapping[str, Any], place: _Place) -> list[Any]:
+        fixed, items = items_of(schema)
         least = int(schema.get("minItems", 0))
         most = int(schema.get("maxItems", max(least, len(fixed), 2)))
-        if least > MOST_ITEMS:
-            raise Unsatisfiable(f"{name}: {least} items are more than are ever made")
-        found = [self._of(inner, name, depth + 1) for inner in fixed[:most]]
-        items = schema.get("items", True)
-        contained = schema.get("contains")
-        if contained is not None and len(found) < most:
-            found.append(self._of(_both(_mapping(items if items is not True else {}), contained), name, depth + 1))
-        wanted = max(least, min(most, self._draw(1, 2))) if depth < DEEP and items is not False else least
-        tries = 0
-        while len(found) < wanted and tries < MOST_ITEMS:
-            tries += 1
+        if least > MOST_ITEMS or least > most:
+            raise Unsatisfiable(f"{place.name}: no list of {least} to {most} items is ever made")
+        if self._least(place) or not self._wants(place, True):
+            most = max(least, min(most, len(fixed) if self._spare else 0))
+        found = [self._of(inner, place.below()) for inner in fixed[:most]]
+        if "contains" in schema:
+            wanted = both(as_mapping(items), schema["contains"])
+            more = int(schema.get("minContains", 1))
+            found += [self._of(wanted, place.below()) for _item in range(min(more, MOST_ITEMS))]
+        count = least
+        if items is not False and self._wants(place, items):
+            count = max(least, min(most, self._draw(1, 2)))
+        return self._with_items(found, items, count, least, schema, place)
+
+    def _with_items(
+        self, found: list[Any], items: Any, count: int, least: int, schema: Mapping[str, Any], place: _Place
+    ) -> list[Any]:
+        unique = schema.get("uniqueItems") is True
+        for _try in range(MOST_ITEMS * 2):
+            if len(found) >= count:
+                break
             try:
-                item = self._of(items, name, depth + 1)
+                item = self._of(items, place.below())
             except Unsatisfiable:
                 if len(found) < least:
                     raise
                 break
-            if not schema.get("uniqueItems") or item not in found:
+            if not unique or not any(same(item, other) for other in found):
                 found.append(item)
         if len(found) < least:
-            raise Unsatisfiable(f"{name}: {least} different items can't be found")
+            raise Unsatisfiable(f"{place.name}: {least} different items can't be found")
         return found
 
-    def _text(self, schema: Mapping[str, Any], name: str) -> str:
+    def _text(self, schema: Mapping[str, Any], place: _Place) -> str:
         least = int(schema.get("minLength", 0))
         most = int(schema.get("maxLength", max(least, 64)))
         if least > most or least > _FAR:
-            raise Unsatisfiable(f"{name}: no text has {least} to {most} characters")
+            raise Unsatisfiable(f"{place.name}: no text has {least} to {most} characters")
         if "pattern" in schema:
-            return self._patterned(str(schema["pattern"]), least, most, name)
-        form = schema.get("format")
-        if isinstance(form, str):
-            formed = self._formed(form)
-            if formed is not None and least <= len(formed) <= most:
-                return formed
-        text = self._word()
+            return self._patterned(str(schema["pattern"]), least, most, place.name)
+        if schema.get("contentMediaType") == "application/json":
+            return orjson.dumps(self._of(schema.get("contentSchema", True), place.below())).decode()
+        text = formed(str(schema.get("format")), self._units)
+        if text is not None and least <= len(text) <= most:
+            return text
+        text = self._pick(WORDS)
         while len(text) < least:
-            text += " " + self._word()
+            text += " " + self._pick(WORDS)
         return text[:most]
 
     def _patterned(self, pattern: str, least: int, most: int, name: str) -> str:
-        for stretch in range(12):
+        stretch = 0
+        for attempt in range(48):
+            if self._misfits > MOST_TEXTS:
+                break
             text = matching(pattern, self._units, stretch)
-            if text is not None and least <= len(text) <= most:
+            if text is None:
+                self._misfits += 1
+                stretch = attempt % 3
+                continue
+            if len(text) < least:
+                filling = "".join([self._pick(WORDS) for _word in range((least - len(text)) // 4 + 1)])
+                padding = filling[: least - len(text)]
+                text = next((one for one in (text + padding, padding + text) if found_in(pattern, one)), text)
+                stretch += 1
+            if least <= len(text) <= most:
                 return text
+            self._misfits += 1
         raise Unsatisfiable(f"{name}: no text of {least} to {most} characters was found for the pattern {pattern!r}")
 
-    def _formed(self, form: str) -> str | None:
-        day, hour, word = self._draw(1, 28), self._draw(0, 23), self._word()
-        date = f"2026-{self._draw(1, 12):02}-{day:02}"
-        clock = f"{hour:02}:{self._draw(0, 59):02}:{self._draw(0, 59):02}"
-        digits = "".join([f"{self._draw(0, 15):x}" for _digit in range(32)])
-        forms = {
-            "date": date,
-            "time": clock + "Z",
-            "date-time": f"{date}T{clock}Z",
-            "duration": f"PT{hour}H",
-            "email": f"{word}@example.com",
-            "idn-email": f"{word}@example.com",
-            "hostname": f"{word}.example.com",
-            "idn-hostname": f"{word}.example.com",
-            "uri": f"https://example.com/{word}",
-            "iri": f"https://example.com/{word}",
-            "url": f"https://example.com/{word}",
-            "uri-reference": f"/{word}",
-            "ipv4": f"192.0.2.{day}",
-            "ipv6": f"2001:db8::{day:x}",
-            "uuid": f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}",
-            "json-pointer": f"/{word}",
-            "regex": f"^{word}$",
-            "byte": "YW1iZXI=",
-            "binary": word,
-            "password": f"{word}-{day}",
-        }
-        return forms.get(form)
-
     def _number(self, schema: Mapping[str, Any], name: str, *, whole: bool) -> int | float:
-        step = schema.get("multipleOf")
         low, high = _bounds(schema)
+        step = schema.get("multipleOf")
         if step is not None and step > 0:
             return self._multiple(step, low, high, name, whole=whole)
         if whole:
             bottom, top = _whole_bounds(low, high)
             if bottom > top:
-                raise Unsatisfiable(f"{name}: there is no whole number between {low} and {high}")
-            return self._draw(bottom, top) if top - bottom < _FAR else bottom
+                raise Unsatisfiable(f"{name}: there is no whole number between {low[0]} and {high[0]}")
+            return self._draw(bottom, top) if top - bottom < 1 << 53 else bottom
         start, end = _open_bounds(low, high)
         if start > end:
-            raise Unsatisfiable(f"{name}: there is no number between {low} and {high}")
-        drawn = start + (end - start) * (0.25 + next(self._units) / 2)
+            raise Unsatisfiable(f"{name}: there is no number between {low[0]} and {high[0]}")
+        drawn = (
+            start / 2 + end / 2 if math.isinf(end - start) else start + (end - start) * (0.25 + next(self._units) / 2)
+        )
         rounded = round(drawn, 2)
         return rounded if start < rounded < end or rounded == drawn else drawn
 
     def _multiple(self, step: float, low: _Bound, high: _Bound, name: str, *, whole: bool) -> int | float:
-        size = step
-        if whole and step != int(step):
-            size = step * next((factor for factor in range(1, 1001) if (step * factor).is_integer()), 1)
-        bottom = (
-            math.ceil(low[0] / size)
-            if math.isfinite(low[0])
-            else (math.floor(high[0] / size) - 9 if math.isfinite(high[0]) else 0)
-        )
-        if low[1] and bottom * size <= low[0]:
-            bottom += 1
-        top = math.floor(high[0] / size) if math.isfinite(high[0]) else bottom + 9
-        if high[1] and top * size >= high[0]:
-            top -= 1
+        exact = Fraction(str(step))
+        size = Fraction(exact.numerator) if whole else exact
+        bottom, top = _multiples(size, low, high)
         if bottom > top:
             raise Unsatisfiable(f"{name}: there is no multiple of {step} between {low[0]} and {high[0]}")
-        found = size * self._draw(bottom, min(top, bottom + 9))
-        return int(found) if whole else found
+        count = min(top - bottom, 99) + 1
+        start = self._draw(0, min(count, 10) - 1)
+        for turn in range(count):
+            found = size * (bottom + (start + turn) % count)
+            number = int(found) if found.denominator == 1 else float(found)
+            if multiple_of(number, step):
+                return number
+        raise Unsatisfiable(f"{name}: no multiple of {step} between {low[0]} and {high[0]} can be written exactly")
 
-    def _word(self) -> str:
-        return WORDS[self._draw(0, len(WORDS) - 1)]
+
+class _Rooms:
+    """How many levels the smallest value of a schema needs, so that what refers to itself comes to an end."""
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        self._known: dict[tuple[int, int], bool] = {}
+        self._held: list[Any] = []
+        """What is known by its identity must stay alive."""
+
+    def needed(self, schema: Any) -> float:
+        """Levels; infinite where no value has an end."""
+        return next((float(room) for room in range(DEEPEST) if self._fits(schema, room)), math.inf)
+
+    def _fits(self, schema: Any, room: int) -> bool:
+        if not isinstance(schema, Mapping):
+            return schema is not False
+        if room < 0:
+            return False
+        key = (id(schema), room)
+        if key not in self._known:
+            self._known[key] = False
+            self._held.append(schema)
+            self._known[key] = self._parts_fit(schema, room - 1)
+        return self._known[key]
+
+    def _parts_fit(self, schema: Mapping[str, Any], room: int) -> bool:
+        if "const" in schema or "enum" in schema:
+            return True
+        if "$ref" in schema and not self._fits(pointed(self._root, schema["$ref"]), room):
+            return False
+        if not all(self._fits(part, room) for part in schema.get("allOf", ())):
+            return False
+        for key in ("anyOf", "oneOf"):
+            if key in schema and not any(self._fits(part, room) for part in schema[key]):
+                return False
+        kinds = types_of(schema) or (_guessed(schema),)
+        needed: list[Any] = []
+        if kinds == ("object",):
+            needed = [one for name in schema.get("required", ()) for one in schemas_of_property(schema, str(name))]
+        if kinds == ("array",) and schema.get("minItems", 0) > 0:
+            fixed, items = items_of(schema)
+            needed = [*fixed[: schema["minItems"]], *([items] if len(fixed) < schema["minItems"] else [])]
+        return all(self._fits(one, room) for one in needed)
 
 
 _Bound = tuple[float, bool]
@@ -277,9 +460,9 @@ def _bounds(schema: Mapping[str, Any]) -> tuple[_Bound, _Bound]:
     low: _Bound = (schema.get("minimum", -math.inf), False)
     high: _Bound = (schema.get("maximum", math.inf), False)
     over, under = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    if over is True or (isinstance(over, (int, float)) and not isinstance(over, bool) and over >= low[0]):
+    if over is True or (is_number(over) and over >= low[0]):
         low = (low[0] if over is True else over, True)
-    if under is True or (isinstance(under, (int, float)) and not isinstance(under, bool) and under <= high[0]):
+    if under is True or (is_number(under) and under <= high[0]):
         high = (high[0] if under is True else under, True)
     return low, high
 
@@ -301,35 +484,28 @@ def _open_bounds(low: _Bound, high: _Bound) -> tuple[float, float]:
     if not math.isfinite(start):
         start = min(0.0, end - 100) if math.isfinite(end) else 0.0
     if not math.isfinite(end):
-        end = start + 100
+        end = start + max(100.0, abs(start))
     if (low[1] or high[1]) and start >= end:
         return 1.0, 0.0
     return start, end
 
 
-def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """The types that a schema names, as a tuple."""
-    kind = schema.get("type")
-    if isinstance(kind, str):
-        return (kind,)
-    return tuple([one for one in kind if isinstance(one, str)]) if isinstance(kind, Sequence) else ()
-
-
-def is_type(value: Any, kind: str) -> bool:
-    """Whether a value is of a type of JSON."""
-    if kind == "integer":
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value)
-    if kind == "number":
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    table: dict[str, type | tuple[type, ...]] = {
-        "null": type(None), "boolean": bool, "string": str, "array": (list, tuple), "object": Mapping,
-    }  # fmt: skip
-    return isinstance(value, table.get(kind, ()))
+def _multiples(size: Fraction, low: _Bound, high: _Bound) -> tuple[int, int]:
+    """The least and the greatest factor of a size within the bounds; a hundred where one side is open."""
+    bottom = math.ceil(Fraction(low[0]) / size) if math.isfinite(low[0]) else None
+    top = math.floor(Fraction(high[0]) / size) if math.isfinite(high[0]) else None
+    if bottom is not None and low[1] and bottom * size == Fraction(low[0]):
+        bottom += 1
+    if top is not None and high[1] and top * size == Fraction(high[0]):
+        top -= 1
+    if bottom is None:
+        bottom = 0 if top is None else min(0, top - 99)
+    return bottom, bottom + 99 if top is None else top
 
 
 def _guessed(schema: Mapping[str, Any]) -> str:
     hints = {
-        "object": ("properties", "required", "additionalProperties", "minProperties"),
+        "object": ("properties", "required", "additionalProperties", "minProperties", "patternProperties"),
         "array": ("items", "prefixItems", "minItems", "maxItems", "contains"),
         "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     }
@@ -339,67 +515,23 @@ def _guessed(schema: Mapping[str, Any]) -> str:
     return "string"
 
 
-def _mapping(schema: Any) -> Mapping[str, Any]:
-    if schema is True:
-        return {}
-    if not isinstance(schema, Mapping):
-        raise Unsatisfiable(f"no value can be made for {schema!r}")
-    return schema
-
-
-_HIGHER: Final = frozenset({"minimum", "minLength", "minItems", "minProperties", "exclusiveMinimum"})
-_LOWER: Final = frozenset({"maximum", "maxLength", "maxItems", "maxProperties", "exclusiveMaximum"})
-_BRANCHES: Final = frozenset({"anyOf", "oneOf"})
-
-
-def _both(one: Mapping[str, Any], other: Any) -> Mapping[str, Any]:
-    """One schema that asks for what both ask for, as far as keys can be put together."""
-    found = dict(one)
-    for key, value in _mapping(other).items():
-        if key in found and key in _BRANCHES:
-            found["allOf"] = [*found.get("allOf", []), {key: value}]
-        else:
-            found[key] = _both_of(key, found[key], value) if key in found else value
-    return found
-
-
-def _both_of(key: str, one: Any, other: Any) -> Any:
-    """What a key says when two schemas have it."""
-    if key in _HIGHER:
-        return max(one, other)
-    if key in _LOWER:
-        return min(one, other)
-    if key == "properties":
-        return {**one, **{name: _property(one.get(name), inner) for name, inner in other.items()}}
-    if key in ("required", "allOf"):
-        return [*one, *[item for item in other if item not in one]]
-    if key == "enum":
-        return [item for item in one if item in other]
-    return _common_types(one, other) if key == "type" else other
-
-
-def _property(one: Any, other: Any) -> Any:
-    return _both(one, other) if isinstance(one, Mapping) else other
-
-
-def _common_types(one: Any, other: Any) -> Any:
-    ones = [one] if isinstance(one, str) else list(one)
-    others = [other] if isinstance(other, str) else list(other)
-    common = [kind for kind in ones if kind in others or (kind == "integer" and "number" in others)]
-    common += [kind for kind in others if kind == "integer" and "number" in ones and kind not in common]
-    if not common:
-        raise Unsatisfiable(f"nothing is both {one} and {other}")
-    return common[0] if len(common) == 1 else common
-
-
 def _is_null(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and schema.get("type") == "null"
+    return isinstance(schema, Mapping) and (schema.get("type") == "null" or schema.get("const", 0) is None)
 
 
-def _is_nested(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and ("$ref" in schema or bool({"object", "array"} & set(types_of(schema))))
+def _plainest(branches: Sequence[Any]) -> Any:
+    """The branch for any text, where another is for a number: the text is then that number's, and seldom what is meant."""
+    mappings = [one for one in branches if isinstance(one, Mapping)]
+    numeric = any(one.get("type") in ("number", "integer") for one in mappings)
+    plain = [one for one in mappings if one.get("type") == "string" and one.keys() <= _NOTES | {"type"}]
+    return plain[0] if numeric and plain else None
 
 
 def drawn(schema: Any, units: Iterator[float]) -> Any:
-    """A value that satisfies the schema. Raises Unsatisfiable where none could be made."""
-    return Generator(schema, units).value()
+    """A value that satisfies the schema. Raises Unsatisfiable where none could be made, be it that the schema is none."""
+    try:
+        return Generator(schema, units).value()
+    except Unsatisfiable:
+        raise
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise Unsatisfiable(f"this is no JSON Schema that can be read: {error!r}") from error

@@ -65,6 +65,11 @@ def load_paths(paths: Sequence[Path]) -> tuple[LoadedScenario, ...]:
 
     A file that is given twice is loaded once. Raises ScenarioError with the findings of all files.
     """
+    return tuple([scenario for scenario, _document in load_documents(paths)])
+
+
+def load_documents(paths: Sequence[Path]) -> tuple[tuple[LoadedScenario, Document], ...]:
+    """The same, each with the document that knows where its parts stand."""
     results: list[_Result] = []
     seen: set[str] = set()
     for path in paths:
@@ -75,7 +80,8 @@ def load_paths(paths: Sequence[Path]) -> tuple[LoadedScenario, ...]:
             if (same := _identity(file)) not in seen:
                 seen.add(same)
                 results.append(_read_file(file))
-    return tuple(_checked(results))
+    _checked(results)
+    return tuple([(it.loaded, it.document) for it in results if it.loaded is not None and it.document is not None])
 
 
 def _identity(path: Path) -> str:
@@ -204,7 +210,7 @@ def _contradictions(results: list[_Result]) -> Iterator[Finding]:
         if loaded is None or document is None or loaded.model.gateway is None:
             continue
         for path, value in _settings(loaded.model.gateway):
-            mark = _mark_of(document, ("gateway", *path))
+            mark = document.located(("gateway", *path))[1].key
             name = path_text(["gateway", *path])
             first = said.setdefault((loaded.model.session, name), (value, f"{loaded.source}:{mark.line + 1}"))
             if first[0] != value:
@@ -226,15 +232,6 @@ def _settings(gateway: GatewaySettings) -> Iterator[tuple[tuple[str, ...], objec
 
 def _shown(value: object) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
-
-
-def _mark_of(document: Document, path: Sequence[str]) -> Mark:
-    value, mark = document.value, document.start
-    for part in path:
-        assert isinstance(value, dict)
-        mark = document.places[id(value)][part].key
-        value = value[part]
-    return mark
 
 
 class _NotPlain(Exception):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.fields import AtLeastOne, Count, Name
@@ -17,10 +17,12 @@ from mockbifrost.scenario.reply_model import ReplyModel
 from mockbifrost.scenario.when_model import WhenModel
 from mockbifrost.vocabulary.durations import Duration, parse_duration
 from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal, shortened
+from mockbifrost.vocabulary.rules import NOT_EMPTY, any_of_these, belong, one_of_these
 from mockbifrost.vocabulary.settings import GatewaySettings
 
 VERSION: Final = 1
 _SESSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SESSION_NAME: Final = {"type": "string", "pattern": f"^{_SESSION.pattern}$"}
 STEP_BEHAVIOURS: Final = ("reply", "error", "gateway_error", "auto", "echo", "raw")
 BEHAVIOURS: Final = (*STEP_BEHAVIOURS, "sequence")
 
@@ -37,7 +39,8 @@ def _required(value: object) -> bool | int:
     raise refusal(f"must be true, false or a number of uses from 1 on, got {described(value)}")
 
 
-Switch = Annotated[bool, PlainValidator(_switch)]
+_SWITCH: Final = {"anyOf": [{"const": True}, {"type": "object", "maxProperties": 0}]}
+Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema(_SWITCH)]
 
 
 def _behaviour_problems(node: type[Node], given: Mapping[str, object], known: tuple[str, ...]) -> Iterator[Problem]:
@@ -61,6 +64,9 @@ class ActiveModel(Node):
     """When a stub is active: all must hold. Numbers count attempts that reach it, durations are the session's time."""
 
     place: ClassVar[str] = "active"
+    rules: ClassVar[Mapping[str, object]] = NOT_EMPTY | {
+        "dependentSchemas": {"period": any_of_these(("from", "until"))}
+    }
 
     first: AtLeastOne | None = None
     after: Count | None = None
@@ -96,6 +102,8 @@ class StepModel(Node):
     place: ClassVar[str] = "sequence step"
     wanted: ClassVar[str] = "text (a reply) or a mapping of one behaviour"
     takes_text: ClassVar[bool] = True
+    short_for: ClassVar[str] = "reply"
+    rules: ClassVar[Mapping[str, object]] = one_of_these(STEP_BEHAVIOURS)
 
     reply: ReplyModel | None = None
     error: ErrorModel | None = None
@@ -104,11 +112,6 @@ class StepModel(Node):
     echo: Switch = False
     raw: RawModel | None = None
     pace: PaceModel | None = None
-
-    @classmethod
-    def spelled_out(cls, value: object) -> object:
-        """A text is a reply."""
-        return {"reply": value} if isinstance(value, str) else value
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
@@ -122,6 +125,10 @@ class StubModel(Node):
     place: ClassVar[str] = "stub"
     wanted: ClassVar[str] = "text (a reply) or a mapping such as {when: …, reply: …}"
     takes_text: ClassVar[bool] = True
+    short_for: ClassVar[str] = "reply"
+    rules: ClassVar[Mapping[str, object]] = one_of_these(BEHAVIOURS) | belong(
+        {"on_end": "sequence", "scope": "sequence"}
+    )
 
     name: Name | None = None
     when: WhenModel = Field(default_factory=WhenModel)
@@ -129,7 +136,7 @@ class StubModel(Node):
     times: AtLeastOne | None = None
     per: Literal["call", "attempt"] | None = None
     priority: int = 0
-    required: Annotated[bool | int, PlainValidator(_required)] = False
+    required: Annotated[bool | int, PlainValidator(_required, json_schema_input_type=bool | AtLeastOne)] = False
     reply: ReplyModel | None = None
     error: ErrorModel | None = None
     gateway_error: GatewayErrorModel | None = None
@@ -140,11 +147,6 @@ class StubModel(Node):
     on_end: Literal["miss", "pass", "repeat", "cycle"] = "miss"
     scope: Literal["conversation"] | None = None
     pace: PaceModel | None = None
-
-    @classmethod
-    def spelled_out(cls, value: object) -> object:
-        """A text is a reply."""
-        return {"reply": value} if isinstance(value, str) else value
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
@@ -195,7 +197,7 @@ class ScenarioModel(Node):
     name: Name | None = None
     description: str | None = None
     seed: int | None = None
-    session: Annotated[str, BeforeValidator(_session)] | None = None
+    session: Annotated[str, BeforeValidator(_session), WithJsonSchema(_SESSION_NAME)] | None = None
     gateway: GatewaySettings | None = None
     defaults: DefaultsModel = Field(default_factory=DefaultsModel)
     stubs: Many[StubModel] = ()

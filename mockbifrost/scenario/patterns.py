@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from re import _constants as codes  # type: ignore[attr-defined] # the parsed form has no public name
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
-MOST_REPEATS: Final = 64
+from mockbifrost.scenario.schema_check import compiled_pattern
+
+MOST_REPEATS: Final = 1024
+MOST_PARTS: Final = 5_000
+"""So many parts a text is made of at most."""
+STRETCHED: Final = 8
+"""From here on open repetitions are as long as they may get."""
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+_MIXED: Final = _LETTERS + _LETTERS.upper() + "0123456789" + "!-_.#"
+_FOREIGN: Final = "éßñøλж漢あ"
 _PRINTABLE: Final = [chr(code) for code in range(32, 127)]
 _CATEGORIES: Final[dict[Any, str]] = {
     codes.CATEGORY_DIGIT: "0123456789",
@@ -29,20 +38,31 @@ class _Cannot(Exception):
 
 def matching(pattern: str, units: Iterator[float], stretch: int = 0) -> str | None:
     """A text in which the pattern is found; `stretch` makes open repetitions longer. None where none was found."""
+    compiled = compiled_pattern(pattern)
+    if compiled is None:
+        return None
     try:
-        compiled = re.compile(pattern)
-        parsed = parser.parse(pattern)
-        text = _Drawing(units, stretch).of(parsed)
-    except (re.error, _Cannot, RecursionError, OverflowError):
+        text = _Drawing(units, stretch, among=_MIXED if "(?" in pattern else _LETTERS).of(_parsed(compiled.pattern))
+        text.encode()
+    except (re.error, _Cannot, RecursionError, UnicodeEncodeError):
         return None
     return text if compiled.search(text) else None
 
 
+def _parsed(pattern: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return parser.parse(pattern)
+
+
 class _Drawing:
-    def __init__(self, units: Iterator[float], stretch: int) -> None:
+    def __init__(self, units: Iterator[float], stretch: int, among: str) -> None:
         self._units = units
         self._stretch = stretch
+        self._among = among
+        self._parts = 0
         self._groups: dict[int, str] = {}
+        self._draws = self._by_code()
 
     def _pick(self, among: Sequence[str]) -> str:
         if not among:
@@ -53,19 +73,20 @@ class _Drawing:
         return "".join([self._node(code, value) for code, value in parsed])
 
     def _node(self, code: Any, value: Any) -> str:
-        draw = self._draws().get(code)
-        if draw is None:
+        self._parts += 1
+        draw = self._draws.get(code)
+        if draw is None or self._parts > MOST_PARTS:
             raise _Cannot
         return draw(value)
 
-    def _draws(self) -> dict[Any, Callable[[Any], str]]:
+    def _by_code(self) -> dict[Any, Callable[[Any], str]]:
         """How each part of a pattern is drawn; whether anchors and assertions hold is seen when the whole text is tried."""
         nothing = dict.fromkeys((codes.AT, codes.ASSERT, codes.ASSERT_NOT), lambda _value: "")
         repeats = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
         return {
             codes.LITERAL: chr,
-            codes.NOT_LITERAL: lambda value: self._pick([char for char in _LETTERS if char != chr(value)]),
-            codes.ANY: lambda _value: self._pick(_LETTERS),
+            codes.NOT_LITERAL: lambda value: self._pick([char for char in self._among if char != chr(value)]),
+            codes.ANY: lambda _value: self._pick(self._among),
             codes.IN: lambda value: self._pick(_members(value)),
             codes.BRANCH: lambda value: self.of(value[1][int(next(self._units) * len(value[1]))]),
             codes.SUBPATTERN: self._group,
@@ -82,12 +103,12 @@ class _Drawing:
         return text
 
     def _repeated(self, least: int, most: Any, inner: Any) -> str:
-        if least > MOST_REPEATS * 16:
+        if least > MOST_REPEATS:
             raise _Cannot
         top = least + 2 + self._stretch * 4
         if most is not codes.MAXREPEAT:
             top = min(top, int(most))
-        count = least + int(next(self._units) * (top - least + 1)) if self._stretch < 8 else top
+        count = least + int(next(self._units) * (top - least + 1)) if self._stretch < STRETCHED else top
         return "".join([self.of(inner) for _time in range(count)])
 
 
@@ -105,8 +126,10 @@ def _members(items: Sequence[Any]) -> list[str]:
             found += _CATEGORIES[value]
         elif code is codes.CATEGORY and value in _NEGATIVE:
             found += [char for char in _PRINTABLE if char not in _CATEGORIES[_NEGATIVE[value]]]
-    if negated:
-        return [char for char in _LETTERS + "0123456789 -_.ABCXYZ" if char not in found] or [
-            char for char in _PRINTABLE if char not in found
-        ]
-    return found
+    if not negated:
+        return found
+    for among in (_LETTERS + "0123456789 -_.ABCXYZ", _PRINTABLE, _FOREIGN):
+        left = [char for char in among if char not in found]
+        if left:
+            return left
+    return []

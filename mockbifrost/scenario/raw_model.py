@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mockbifrost.scenario.fields import AtLeastOne, Base64, HeaderName, HeaderText, Json
 from mockbifrost.vocabulary.durations import Duration
 from mockbifrost.vocabulary.later import LATER_ENDS
 from mockbifrost.vocabulary.node import Many, Node, Problem, refusal
+from mockbifrost.vocabulary.rules import NOT_EMPTY, alone, at_most_one, belong
 
 _BODIES: Final = ("json", "text", "base64", "events")
 
@@ -21,7 +22,7 @@ def _one_line(value: object) -> object:
     return value
 
 
-Line = Annotated[str, BeforeValidator(_one_line)]
+Line = Annotated[str, BeforeValidator(_one_line), WithJsonSchema({"type": "string", "pattern": r"^[^\n\r]*$"})]
 
 
 class EventModel(Node):
@@ -29,6 +30,7 @@ class EventModel(Node):
 
     place: ClassVar[str] = "event"
     wanted: ClassVar[str] = "a mapping of data, event, id, comment, raw or sleep"
+    rules: ClassVar[Mapping[str, object]] = NOT_EMPTY | alone(("raw", "sleep"))
     nullable: ClassVar[frozenset[str]] = frozenset({"data"})
 
     data: Json = None
@@ -58,6 +60,7 @@ class RawModel(Node):
     """Nothing is added to it. At most one body; `json_` null is a body only where `model_fields_set` has it."""
 
     place: ClassVar[str] = "raw"
+    rules: ClassVar[Mapping[str, object]] = at_most_one(_BODIES) | belong({"done": "events", "eol": "events"})
     nullable: ClassVar[frozenset[str]] = frozenset({"json"})
 
     status: Annotated[int, Field(ge=200, le=599)] = 200

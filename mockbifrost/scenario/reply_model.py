@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
-import orjson
-from pydantic import BeforeValidator, Field, PlainValidator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from mockbifrost.scenario.fields import (
     Count,
@@ -18,16 +16,26 @@ from mockbifrost.scenario.fields import (
     Name,
     Template,
     check_template,
+    check_templates,
 )
 from mockbifrost.scenario.when_model import same_header_twice
 from mockbifrost.vocabulary.durations import Duration
 from mockbifrost.vocabulary.node import Many, Node, Problem, described, in_quotes, refusal
+from mockbifrost.vocabulary.rules import excluded
 
 Fragments = Literal["openai", "one_chunk", "per_char", "split_escape", "interleaved", "name_repeated"]
 Content = str | tuple[JsonMapping, ...]
 
 _METHOD: Final = re.compile("[a-z][a-z0-9_]*")
 
+_PART: Final = {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
+Part = Annotated[JsonMapping, WithJsonSchema(_PART)]
+_FAKER: Final = {
+    "anyOf": [
+        {"type": "string", "pattern": f"^{_METHOD.pattern}$"},
+        {"type": "object", "minProperties": 1, "propertyNames": {"pattern": f"^{_METHOD.pattern}$"}},
+    ]
+}
 _WHOLE_ANSWER: Final = (
     "choices", "usage", "model", "id", "created", "system_fingerprint", "service_tier", "latency", "headers", "body",
     "chunks", "citations", "search_results", "videos", "fragments",
@@ -60,8 +68,7 @@ def _part(part: object, index: int) -> JsonMapping:
         return {"type": "text", "text": check_template(part)}
     if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
         raise refusal(f"content part {index} must be text or a mapping with a `type`, got {described(part)}")
-    if isinstance(part.get("text"), str):
-        check_template(part["text"])
+    check_templates(part)
     return part
 
 
@@ -82,20 +89,19 @@ class ToolCallModel(Node):
     place: ClassVar[str] = "tool call"
     wanted: ClassVar[str] = 'a mapping such as {lookup_order: {order_id: "42"}}'
     takes_text: ClassVar[bool] = True
+    short_for: ClassVar[str] = "name"
 
     name: Name
-    arguments: Annotated[str | JsonMapping, PlainValidator(lambda value: _arguments(value))] = Field(
-        default_factory=dict
-    )
+    arguments: Annotated[
+        str | JsonMapping, PlainValidator(lambda value: _arguments(value), json_schema_input_type=str | JsonMapping)
+    ] = Field(default_factory=dict)
     id: Name | None = None
 
     @classmethod
     def spelled_out(cls, value: object) -> object:
         """`{name: {arguments}}` or just the name; the long form is told by a `name` that is text."""
-        if isinstance(value, str):
-            return {"name": value}
         if not isinstance(value, Mapping) or isinstance(value.get("name"), str):
-            return value
+            return super().spelled_out(value)
         if len(value) == 1:
             [(name, arguments)] = value.items()
             return {"name": name, "arguments": {} if arguments is None else arguments}
@@ -108,18 +114,9 @@ def _arguments(value: object) -> str | JsonMapping:
     if isinstance(value, str):
         return check_template(value)
     if isinstance(value, Mapping):
-        _check_arguments(orjson.dumps(value).decode())
+        check_templates(value)
         return value
     raise refusal(f"arguments must be a mapping, or text that is sent as it is, got {described(value)}")
-
-
-def _check_arguments(written: str) -> None:
-    """Templates inside arguments stand in JSON, whose escapes they do not know."""
-    try:
-        check_template(written)
-    except PydanticCustomError as error:
-        hint = "inside arguments use single quotes in templates" if '\\"' in written else ""
-        raise refusal(error.message(), hint) from None
 
 
 class PromptDetailsModel(Node):
@@ -180,10 +177,14 @@ class ReplyModel(Node):
     place: ClassVar[str] = "reply"
     wanted: ClassVar[str] = "text or a mapping such as {content: …, tool_calls: […]}"
     takes_text: ClassVar[bool] = True
+    short_for: ClassVar[str] = "content"
+    rules: ClassVar[Mapping[str, object]] = excluded({"faker": ("content",), "chunks": _SAID_BY_CHUNKS})
     nullable: ClassVar[frozenset[str]] = frozenset({"content", "usage"})
 
-    content: Annotated[Content | None, PlainValidator(_content)] = None
-    faker: Annotated[JsonMapping, PlainValidator(_faker)] | None = None
+    content: Annotated[
+        Content | None, PlainValidator(_content, json_schema_input_type=str | Many[str | Part] | None)
+    ] = None
+    faker: Annotated[JsonMapping, PlainValidator(_faker), WithJsonSchema(_FAKER)] | None = None
     reasoning: Template | None = None
     reasoning_details: Many[JsonMapping] | None = None
     tool_calls: Many[ToolCallModel] | None = None
@@ -195,7 +196,10 @@ class ReplyModel(Node):
     search_results: Many[JsonMapping] | None = None
     videos: Many[JsonMapping] | None = None
     choices: Annotated[Many[ReplyModel], Field(min_length=1)] | None = None
-    logprobs: Annotated[bool | JsonMapping | None, PlainValidator(lambda value: _logprobs(value))] = None
+    logprobs: Annotated[
+        bool | JsonMapping | None,
+        PlainValidator(lambda value: _logprobs(value), json_schema_input_type=bool | JsonMapping),
+    ] = None
     finish_reason: Name | None = None
     usage: UsageModel | None = None
     model: Name | None = None
@@ -206,13 +210,14 @@ class ReplyModel(Node):
     message: JsonMapping | None = None
     latency: Duration | None = None
     headers: Mapping[HeaderName, HeaderTemplate] | None = None
-    chunks: Annotated[Many[Annotated[JsonMapping, BeforeValidator(_delta)]], Field(min_length=1)] | None = None
+    chunks: (
+        Annotated[
+            Many[Annotated[JsonMapping, BeforeValidator(_delta, json_schema_input_type=str | JsonMapping)]],
+            Field(min_length=1),
+        ]
+        | None
+    ) = None
     body: JsonMapping | None = None
-
-    @classmethod
-    def spelled_out(cls, value: object) -> object:
-        """A text is the content."""
-        return {"content": value} if isinstance(value, str) else value
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:

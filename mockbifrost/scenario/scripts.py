@@ -16,6 +16,7 @@ from mockbifrost.provider.fragments import Fragments
 from mockbifrost.provider.logprobs import drawn_logprobs
 from mockbifrost.provider.pace import INSTANT, Pace
 from mockbifrost.provider.tokens import TokenCounter
+from mockbifrost.provider.validate import choices_wanted
 from mockbifrost.scenario.templates import Template, context_of
 from mockbifrost.seeds import Draws, digest
 from mockbifrost.wire.chunk import CallDelta, Delta
@@ -250,32 +251,21 @@ class ReplyScript:
         return Usage(1, counted, 1, {**images, "cached_tokens": 0}, details, computed=True), counted
 
     def _choices(self, attempt: Attempt, tools: Tools, rendering: _Rendering) -> tuple[Choice, ...]:
-        wanted = max(1, attempt.request.n or 1)
-        scripts = self.choices[:wanted] if attempt.request.n is not None or len(self.choices) == 1 else self.choices[:1]
+        wanted = choices_wanted(attempt.request)
         found: list[Choice] = []
         for index in range(wanted):
-            script = scripts[index] if index < len(scripts) else scripts[-1]
-            again = max(0, index - len(scripts) + 1)
-            draws = (
-                attempt.draws
-                if not again
-                else replace(attempt.draws, occurrence=attempt.draws.occurrence + (again << 32))
-            )
-            found.append(
-                self._choice(
-                    script,
-                    index,
-                    replace(attempt, draws=draws) if again else attempt,
-                    tools,
-                    rendering if not again else None,
-                )
-            )
+            script = self.choices[min(index, len(self.choices) - 1)]
+            if index:  # each further choice draws anew
+                draws = attempt.draws
+                further = replace(attempt, draws=replace(draws, occurrence=draws.occurrence + (index << 32)))
+                found.append(self._choice(script, index, further, tools, _Rendering(further, tools)))
+            else:
+                found.append(self._choice(script, index, attempt, tools, rendering))
         return tuple(found)
 
     def _choice(
-        self, script: ChoiceScript, index: int, attempt: Attempt, tools: Tools, rendering: _Rendering | None
+        self, script: ChoiceScript, index: int, attempt: Attempt, tools: Tools, rendering: _Rendering
     ) -> Choice:
-        rendering = rendering or _Rendering(attempt, tools)
         content: str | tuple[Json, ...] | None = None
         if self.echo:
             content = attempt.conversation.task or ""

@@ -39,6 +39,8 @@ class Stub:
     priority: int = 0
     required: bool | int = False
     seed: int | None = None
+    odds_key: str = ""
+    """What a draw of `probability` goes by: the name, else what is written; never the place."""
     reached_key: str = field(init=False)
     used_key: str = field(init=False)
     limited: bool = field(init=False)
@@ -150,7 +152,7 @@ class Stubs:
         step = stub.step(use.place)
         if fresh and stub.keeps(step):
             tally.spend(stub.id, use)
-        if stub.limited and stub.activity.why_not(use.reached, attempt, tally.gates, stub.ref.label) is not None:
+        if stub.limited and stub.activity.why_not(use.reached, attempt, tally.gates, stub.odds_key) is not None:
             return None
         if step is None:
             return (
@@ -184,7 +186,7 @@ class Stubs:
         if not mismatches:
             use = tally.use_of(stub.id)  # of a call that is retried
             before = use.reached if use is not None else max(0, reached)
-            why = stub.activity.why_not(before, _seeded(stub, attempt), tally.gates, stub.ref.label)
+            why = stub.activity.why_not(before, _seeded(stub, attempt), tally.gates, stub.odds_key)
             reason = why or "its sequence has no more steps (on_end: pass)"
         return NearMiss(stub.ref.name, stub.ref.source, stub.ref.line, len(stub.expectation.checks), mismatches, reason)
 
@@ -221,6 +223,8 @@ def paste_stub(attempt: Attempt) -> str:
         when = f"tool_result: {_quoted(name)}" if name else "last: {role: tool}"
     elif conversation.user is not None:
         when = f"user: {_quoted(_excerpt(conversation.user))}"
+    elif conversation.task:
+        when = f"task: {_quoted(_excerpt(conversation.task))}"  # something that is no user's text came after it
     else:
         when = f"turn: {conversation.turn}"
     return f'- when: {{{when}}}\n  reply: "..."'

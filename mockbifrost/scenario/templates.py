@@ -103,7 +103,7 @@ def _environment() -> SandboxedEnvironment:
             intercepted_binops = frozenset({"*", "**"})
 
             def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-                size = _size(left) * _size(right) if operator == "*" else _power(left, right)
+                size = _product(left, right) if operator == "*" else _power(left, right)
                 if size > LONGEST:
                     raise SecurityError(f"{operator} makes something larger than {LONGEST}")
                 return super().call_binop(context, operator, left, right)
@@ -112,12 +112,13 @@ def _environment() -> SandboxedEnvironment:
     return _ENVIRONMENTS["default"]
 
 
-def _size(value: Any) -> float:
-    if isinstance(value, (str, bytes, list, tuple)):
-        return len(value)
-    return (
-        max(1.0, abs(value)) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LONGEST else 1.0
-    )
+def _product(left: Any, right: Any) -> float:
+    """How large `left * right` is: elements of a row that is repeated, bits of a number."""
+    for row, times in ((left, right), (right, left)):
+        if isinstance(row, (str, bytes, list, tuple)) and isinstance(times, int):
+            return len(row) * abs(times)
+    numbers = [number for number in (left, right) if isinstance(number, int)]
+    return sum([number.bit_length() for number in numbers])
 
 
 def _power(left: Any, right: Any) -> float:
@@ -134,10 +135,6 @@ def compile_template(text: str) -> Template:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
         raise TemplateFailed(f"the template {_short(text)} names {unknown[0]!r}, which nothing defines; {hint}")
     return Template(text)
-
-
-class _Latest(dict[str, Any]):
-    """The latest result of each tool, by name."""
 
 
 def context_of(attempt: Attempt) -> dict[str, Any]:
@@ -162,7 +159,7 @@ def context_of(attempt: Attempt) -> dict[str, Any]:
 
 def latest_results(conversation: Conversation) -> dict[str, Any]:
     """The latest result of each tool, parsed where it is JSON."""
-    found = _Latest()
+    found: dict[str, Any] = {}
     for message in conversation.messages:
         if message.role == "tool":
             result = conversation.result_of(message)

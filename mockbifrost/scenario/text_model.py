@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal
+from mockbifrost.vocabulary.rules import any_of_these, belong
 
 _SLASHED: Final = re.compile(r"/(.+)/([ims]*)", re.DOTALL)
 _FLAGS: Final = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
@@ -21,19 +22,25 @@ def _flags(letters: str) -> str:
     return letters
 
 
+Telling = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1})]
+"""Text that must not be empty: an empty one fits everything."""
+
+
 class TextMatcherModel(Node):
     """Every test given must hold. `regex` has no slashes, `flags` stood after them; a plain text is `contains`."""
 
     place: ClassVar[str] = "text matcher"
     wanted: ClassVar[str] = "text, /a regular expression/ or a mapping such as {contains: …}"
     takes_text: ClassVar[bool] = True
+    short_for: ClassVar[str] = "contains"
+    rules: ClassVar[Mapping[str, object]] = any_of_these(_TESTS) | belong({"flags": "regex"})
 
     equals: str | None = None
-    contains: str | None = None
-    starts_with: str | None = None
-    ends_with: str | None = None
+    contains: Telling | None = None
+    starts_with: Telling | None = None
+    ends_with: Telling | None = None
     regex: str | None = None
-    flags: Annotated[str, AfterValidator(_flags)] = ""
+    flags: Annotated[str, AfterValidator(_flags), WithJsonSchema({"type": "string", "pattern": "^[ims]*$"})] = ""
     glob: str | None = None
     ignore_case: bool = False
     not_: TextMatcherModel | None = Field(default=None, alias="not")
@@ -43,10 +50,8 @@ class TextMatcherModel(Node):
     @classmethod
     def spelled_out(cls, value: object) -> object:
         """`/…/ims` as a whole is a regular expression, any other text is contained."""
-        if not isinstance(value, str):
-            return value
-        slashed = _SLASHED.fullmatch(value)
-        return {"regex": slashed[1], "flags": slashed[2]} if slashed else {"contains": value}
+        slashed = _SLASHED.fullmatch(value) if isinstance(value, str) else None
+        return {"regex": slashed[1], "flags": slashed[2]} if slashed else super().spelled_out(value)
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mockbifrost.scenario.fields import AtLeastOne, HeaderName, Json, Name, Names, Numbers, OneOrMoreNames
 from mockbifrost.scenario.text_model import TextMatcherModel
 from mockbifrost.vocabulary.node import Many, Node, Problem, did_you_mean, shortened
+from mockbifrost.vocabulary.rules import NOT_EMPTY
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -20,6 +21,8 @@ class LastModel(Node):
     place: ClassVar[str] = "last"
     wanted: ClassVar[str] = "text, a text matcher or a mapping of role and text"
     takes_text: ClassVar[bool] = True
+    short_for: ClassVar[str] = "text"
+    rules: ClassVar[Mapping[str, object]] = NOT_EMPTY
 
     role: Role | None = None
     text: TextMatcherModel | None = None
@@ -27,9 +30,7 @@ class LastModel(Node):
     @classmethod
     def spelled_out(cls, value: object) -> object:
         """A text or a mapping of a matcher's keys is the matcher of the text."""
-        if isinstance(value, str) or _is_matcher(value):
-            return {"text": value}
-        return value
+        return {"text": value} if _is_matcher(value) else super().spelled_out(value)
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
@@ -46,6 +47,8 @@ class ToolResultModel(Node):
     place: ClassVar[str] = "tool_result"
     wanted: ClassVar[str] = "the name of a tool, or a mapping of name, id, text and json"
     takes_text: ClassVar[bool] = True
+    short_for: ClassVar[str] = "name"
+    rules: ClassVar[Mapping[str, object]] = NOT_EMPTY
     nullable: ClassVar[frozenset[str]] = frozenset({"json"})
 
     name: Name | None = None
@@ -54,14 +57,18 @@ class ToolResultModel(Node):
     json_: Json = Field(default=None, alias="json")
 
     @classmethod
-    def spelled_out(cls, value: object) -> object:
-        """A text is the name of the tool."""
-        return {"name": value} if isinstance(value, str) else value
-
-    @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
         """An empty mapping says nothing."""
         yield from _empty(given)
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str | Mapping) else value
+
+
+_Results = Annotated[Many[ToolResultModel], Field(min_length=1)]
+OneOrMoreResults = Annotated[_Results, BeforeValidator(_listed, json_schema_input_type=ToolResultModel | _Results)]
+"""A result or a list of results in the file, a tuple in the model."""
 
 
 class MessageModel(Node):
@@ -70,6 +77,8 @@ class MessageModel(Node):
     place: ClassVar[str] = "messages"
     wanted: ClassVar[str] = "text, a text matcher or a mapping of role, text, tool_call and tool_result"
     takes_text: ClassVar[bool] = True
+    short_for: ClassVar[str] = "text"
+    rules: ClassVar[Mapping[str, object]] = NOT_EMPTY
 
     role: Role | None = None
     text: TextMatcherModel | None = None
@@ -79,9 +88,7 @@ class MessageModel(Node):
     @classmethod
     def spelled_out(cls, value: object) -> object:
         """A text or a mapping of a matcher's keys is the matcher of the text."""
-        if isinstance(value, str) or _is_matcher(value):
-            return {"text": value}
-        return value
+        return {"text": value} if _is_matcher(value) else super().spelled_out(value)
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
@@ -122,20 +129,13 @@ class WhenModel(Node):
     messages: Annotated[Many[MessageModel], Field(min_length=1)] | None = None
     turn: Numbers | None = None
     tools: Names | None = None
-    tool_result: Annotated[Many[ToolResultModel], Field(min_length=1)] | None = None
+    tool_result: OneOrMoreResults | None = None
     stream: bool | None = None
     n: AtLeastOne | None = None
     response_format: TextMatcherModel | None = None
     virtual_key: TextMatcherModel | None = None
     headers: Mapping[HeaderName, TextMatcherModel | None] | None = None
     body: Mapping[str, BodyCheckModel] | None = None
-
-    @classmethod
-    def spelled_out(cls, value: object) -> object:
-        """A tool result that stands alone becomes a list of one."""
-        if isinstance(value, Mapping) and isinstance(value.get("tool_result"), str | Mapping):
-            return {**value, "tool_result": [value["tool_result"]]}
-        return value
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mockbifrost.gateway.models import models_json
 from mockbifrost.serve.asgi import Message, Receive, Send
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
-from mockbifrost.serve.control import Control
 from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
 from mockbifrost.session.registry import DEFAULT, Refused, Sessions
 from mockbifrost.session.session import Session
 from mockbifrost.wire.headers import cors, origin_allowed
+
+if TYPE_CHECKING:
+    from mockbifrost.serve.control import Control
 
 PREFIXES: Final = ("/pydanticai", "/openai", "/langchain", "/litellm")
 CHAT_PATHS: Final = frozenset(
@@ -34,7 +36,7 @@ _KEY: Final = b"mb-"
 class Application:
     """The ASGI application of a server."""
 
-    def __init__(self, sessions: Sessions, chat: ChatEndpoint, control: Control) -> None:
+    def __init__(self, sessions: Sessions, chat: ChatEndpoint, control: Callable[[], Control]) -> None:
         self._sessions = sessions
         self._chat = chat
         self._control = control
@@ -64,7 +66,7 @@ class Application:
             await self._chat(scope, receive, session)
             return
         if path.startswith(CONTROL):
-            await self._control(scope, receive, send)
+            await self._control()(scope, receive, send)
             return
         await send_reply(send, _for_browsers(scope, self._around(scope, path, named)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mockbifrost.serve.replies import refusal
 
@@ -43,14 +43,15 @@ class IntakeProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what can't be read, and hang up; what was asked before it is answered first."""
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
             if not cycle.more_body:
                 cycle.keep_alive = False
                 return
             cycle.disconnected = True
             cycle.message_event.set()
-        if not self.pipeline and not (cycle is not None and cycle.more_body and cycle.response_started):
+        begun = cycle is not None and cycle.response_started and not cycle.response_complete
+        if not begun and not self.pipeline:
             self.transport.write(self._refusal(msg))
         self.transport.close()
 

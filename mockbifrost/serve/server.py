@@ -6,17 +6,18 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mockbifrost.errors import ServerStartError
 from mockbifrost.serve.app import BASE, Application
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
-from mockbifrost.serve.control import Control
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.session.assembly import Assembly
 from mockbifrost.session.registry import Sessions
 
 if TYPE_CHECKING:
+    from mockbifrost.serve.control import Control
     from mockbifrost.serve.listening import Listener
 
 BACKLOG = 2048
@@ -74,8 +75,18 @@ class Server:
         chat = ChatEndpoint(
             speed=settings.speed, mock_headers=settings.mock_headers, most_body_bytes=settings.most_body_bytes
         )
-        self.app = Application(self.sessions, chat, Control(self.sessions, settings))
+        self.app = Application(self.sessions, chat, self.control)
         self._listener: Listener | None = None
+
+    @cached_property
+    def _control(self) -> Control:
+        from mockbifrost.serve.control import Control  # starlette, not wanted before somebody asks
+
+        return Control(self.sessions, self.settings)
+
+    def control(self) -> Control:
+        """The control API, made when it is first asked for."""
+        return self._control
 
     @property
     def origin(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 from mockbifrost.clock import ClockMode
+from mockbifrost.errors import UsageError
 from mockbifrost.session.registry import MOST_SESSIONS
 from mockbifrost.wire.profiles import ProfileName
 
@@ -30,6 +32,10 @@ class ServerSettings:
     control_token: str | None = None
     most_body_bytes: int = MOST_BODY_BYTES
     most_sessions: int = MOST_SESSIONS
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.speed < math.inf:
+            raise UsageError(f"{self.speed} can't be a speed: 0 waits for nothing, 1 as written, 2 twice as fast")
 
     @property
     def loopback(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mockbifrost.errors import Finding, ScenarioError
 from mockbifrost.gateway.models import KNOWN_PROVIDERS
@@ -86,14 +86,14 @@ def _over(base: GatewaySettings, settings: GatewaySettings) -> GatewaySettings:
     return base.model_copy(update={key: getattr(settings, key) for key in settings.model_fields_set})
 
 
-def reconfigured(gateway: Gateway, settings: GatewaySettings) -> Gateway:
-    """The gateway with those settings that are written laid over it."""
-    wanted = gateway_of(settings)
-    if "version" in settings.model_fields_set:
-        gateway = replace(gateway, profile=wanted.profile)
-    if "providers" in settings.model_fields_set:
-        gateway = replace(gateway, providers=wanted.providers)
-    return gateway
+def reconfigured(gateway: Gateway, settings: GatewaySettings, *, keep_version: bool = False) -> Gateway:
+    """The gateway with those settings that are written laid over it; `keep_version`: all but the version."""
+    wanted, written = gateway_of(settings), settings.model_fields_set
+    return Gateway(
+        gateway.profile if keep_version or "version" not in written else wanted.profile,
+        wanted.providers if "providers" in written else gateway.providers,
+        wanted.exact_tokens if "tokens" in written else gateway.exact_tokens,
+    )
 
 
 def gateway_of(settings: GatewaySettings, version: ProfileName | None = None) -> Gateway:

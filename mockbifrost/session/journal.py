@@ -189,4 +189,4 @@ class Journal:
             entry.size = 0
         self._entries.clear()
         self._bytes = 0
-        self.dropped = 0
+        self.dropped = self.dropped_errors = 0

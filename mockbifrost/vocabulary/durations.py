@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from mockbifrost.vocabulary.node import refusal
 
@@ -60,6 +60,14 @@ def format_duration(seconds: float) -> str:
     return "".join(pieces) or "0s"
 
 
+_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "string", "pattern": rf"^\s*(?:(?:{_PIECE.pattern})+|{_ZERO.pattern})\s*$"},
+        {"const": 0},
+    ]
+}
+
+
 def _read(value: object) -> object:
     try:
         return parse_duration(value)  # type: ignore[arg-type]  # it refuses what is neither text nor number
@@ -67,5 +75,5 @@ def _read(value: object) -> object:
         raise refusal(str(error)) from None
 
 
-Duration = Annotated[float, BeforeValidator(_read)]
+Duration = Annotated[float, BeforeValidator(_read), WithJsonSchema(_SCHEMA)]
 """Seconds in a model, a duration in the file."""

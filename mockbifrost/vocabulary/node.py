@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, ClassVar, Final, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -79,11 +79,15 @@ class Node(BaseModel):
     """Whether any text is a shorthand, so that a number or boolean was meant as one."""
     nullable: ClassVar[frozenset[str]] = frozenset()
     """The keys that may be null on purpose; elsewhere a null is a value that was forgotten."""
+    short_for: ClassVar[str] = ""
+    """The key that a text alone stands for, where it stands for one."""
+    rules: ClassVar[Mapping[str, Any]] = {}
+    """What `problems` refuses, as far as JSON Schema can say it: for the editor, before the file is loaded."""
 
     @classmethod
     def spelled_out(cls, value: object) -> object:
         """The mapping that a shorthand stands for; anything else as it is. May raise `refusal`."""
-        return value
+        return {cls.short_for: value} if cls.short_for and isinstance(value, str) else value
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from mockbifrost.vocabulary.node import Many, Node, refusal
 
@@ -27,6 +27,13 @@ def _counted(value: str) -> str:
     return value
 
 
+ProviderName = Annotated[
+    str, BeforeValidator(_provider_name), WithJsonSchema({"type": "string", "pattern": r"^[^/\s]+$"})
+]
+Version = Literal["documented", "1.6", "2.2"]
+_VERSION: Final = {"enum": [*get_args(Version), 1.6, 2.2]}  # YAML reads a release without quotes as a number
+
+
 class ProviderSettings(Node):
     """What is configured for one provider. `models` are globs; the default is every model. `validate`: it refuses bad requests."""
 
@@ -42,6 +49,6 @@ class GatewaySettings(Node):
 
     place: ClassVar[str] = "gateway"
 
-    version: Annotated[Literal["documented", "1.6", "2.2"], BeforeValidator(_as_text)] = "documented"
-    providers: Mapping[Annotated[str, BeforeValidator(_provider_name)], ProviderSettings] | None = None
+    version: Annotated[Version, BeforeValidator(_as_text), WithJsonSchema(_VERSION)] = "documented"
+    providers: Mapping[ProviderName, ProviderSettings] | None = None
     tokens: Annotated[Literal["built-in", "exact"], AfterValidator(_counted)] = "built-in"

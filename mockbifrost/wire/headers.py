@@ -117,6 +117,12 @@ def provider_headers(headers: Mapping[str, str]) -> RawHeaders:
     ]
 
 
+def handed_on(head: RawHeaders, provided: RawHeaders) -> RawHeaders:
+    """A head with a provider's headers: one that the gateway has too is the provider's. Source: wire.md 8, x-request-id."""
+    names = {name for name, _value in provided}
+    return [*[pair for pair in head if pair[0] not in names], *provided]
+
+
 def header_value(text: str) -> bytes:
     """Text as the value of a header: one line, ISO 8859-1, what does not fit as UTF-8 in percent form."""
     if text.isascii() and text.isprintable():

@@ -15,7 +15,7 @@ from mockbifrost.wire.profiles import ProfileName
 from tests.app.in_process import PATH, Answer, App
 
 PROFILES: tuple[ProfileName, ...] = ("documented", "1.6", "2.2")
-EXTRA = {"documented": {}, "1.6": {}, "2.2": {"routing_info": {}}}
+EXTRA: dict[str, dict[str, Any]] = {"documented": {}, "1.6": {}, "2.2": {"routing_info": {}}}
 LOCAL_STATUS = {"documented": 400, "1.6": 500, "2.2": 400}
 LOCAL_STREAM_STATUS = {"documented": 400, "1.6": 500, "2.2": 500}
 SCENARIO = "version: 1\nstubs: [{when: {user: hello}, reply: Hello.}]\n"
@@ -115,9 +115,13 @@ BOOLEANS = ["stream", "logprobs", "parallel_tool_calls", "store"]
 OBJECTS = ["response_format", "audio", "prediction", "metadata", "web_search_options", "stream_options", "reasoning"]
 OBJECTS += ["extra_params", "prompt_cache_options", "logit_bias"]
 LISTS = ["messages", "tools", "fallbacks", "modalities"]
-TEXT, WHOLE, HALF, TRUE, LIST, OBJECT = "text", 3, 0.5, True, [], {"a": 1}
+TEXT, WHOLE, HALF, TRUE = "text", 3, 0.5, True
+LIST: Any = []
+OBJECT: Any = {"a": 1}
+NO_WRONG: list[tuple[str, Any]] = []
 WRONG = (
-    [(name, value) for name in STRINGS for value in (WHOLE, HALF, TRUE, LIST, OBJECT)]
+    NO_WRONG
+    + [(name, value) for name in STRINGS for value in (WHOLE, HALF, TRUE, LIST, OBJECT)]
     + [(name, value) for name in INTEGERS for value in (TEXT, "3", HALF, TRUE, LIST, OBJECT)]
     + [(name, value) for name in NUMBERS for value in (TEXT, "0.5", TRUE, LIST, OBJECT)]
     + [(name, value) for name in BOOLEANS for value in (TEXT, "true", WHOLE, 1, 0, LIST, OBJECT)]
@@ -129,7 +133,7 @@ WRONG = (
     + [("stream_options", {"include_usage": "yes"}), ("reasoning", {"effort": 1}), ("reasoning", {"max_tokens": "x"})]
     + [("messages", [value]) for value in (TEXT, WHOLE, None, LIST)]
     + [("messages", [{"role": value}]) for value in (WHOLE, LIST, OBJECT)]
-    + [("messages", [{"role": "user", "content": value}]) for value in (WHOLE, TRUE, OBJECT, [TEXT], [[]], [None])]
+    + [("messages", [{"role": "user", "content": value}]) for value in (WHOLE, TRUE, OBJECT, [TEXT], [LIST], [None])]
     + [("messages", [{"role": "user", "tool_call_id": 3}]), ("messages", [{"role": "user", "name": {}}])]
     + [("messages", [{"role": "assistant", "tool_calls": value}]) for value in (TEXT, OBJECT, [TEXT], [{"id": 1}])]
     + [("messages", [{"role": "assistant", "tool_calls": [{"function": {"arguments": {}}}]}])]
@@ -194,7 +198,6 @@ def test_missing_messages_are_the_providers_business(app: App, profile: ProfileN
     assert (answer.status, body["status_code"], body["error"]["type"]) == (400, 400, "invalid_request_error")
     assert body["error"]["param"] == "messages"
     assert body["extra_fields"]["provider"] == "openai"
-    assert app.sessions.get("default")
 
 
 @pytest.mark.parametrize("model", ["nobody/gpt-4o", "meta-llama/Llama-3", "/", "a/b/c", "OpenAI/gpt-4o", "gpt 4o\n\t"])
@@ -362,3 +365,18 @@ def test_a_bug_of_the_server_is_answered_in_the_envelope(
         "A bug of mockbifrost: ZeroDivisionError: <oops>\n  do: report it, with the server's log"
     )
     assert f"A bug of mockbifrost: POST {PATH} failed." in caplog.text
+
+
+def test_more_sessions_than_the_limit(profile: ProfileName) -> None:
+    small = App(SCENARIO, version=profile, most_sessions=2)
+    try:
+        paths = [f"/s/{id}{PATH}" for id in ("a", "b", "c", "a")]
+        answers = [small.ask("POST", path, json.dumps(chat()).encode()) for path in paths]
+        listed = small.ask("GET", "/__mockbifrost/sessions").json()
+    finally:
+        small.close()
+
+    assert [answer.status for answer in answers] == [200, 200, 400, 200]
+    assert answers[2].header("x-mockbifrost-error") == "too_many_sessions"
+    assert answers[2].json()["error"]["message"].startswith("There are 2 sessions, and no more are made.\n  do: ")
+    assert [session["id"] for session in listed] == ["a", "b"]

@@ -18,7 +18,9 @@ from mockbifrost.wire.profiles import ProfileName
 from tests.app.in_process import PATH, Answer, App
 from tests.strategies import INT_64, JSON, REQUESTS
 
-FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 PROFILES: tuple[ProfileName, ...] = ("documented", "1.6", "2.2")
 SCENARIO = r"""
 version: 1
@@ -113,13 +115,13 @@ def mutated_requests(draw: st.DrawFn) -> dict[str, Any]:
         place, key = draw(st.sampled_from(places_of(body) or [(body, "model")]))
         how = draw(st.sampled_from(["replace", "remove", "add", "double"]))
         if how == "replace":
-            place[key] = draw(ODD_VALUES)
+            place[key] = copy.deepcopy(draw(ODD_VALUES))
         elif how == "remove":
             del place[key]
         elif isinstance(place, list):
-            place.append(copy.deepcopy(place[key]) if how == "double" else draw(ODD_VALUES))
+            place.append(copy.deepcopy(place[key]) if how == "double" else copy.deepcopy(draw(ODD_VALUES)))
         else:
-            place[draw(st.sampled_from(sorted(KNOWN)) | st.text(max_size=5))] = draw(ODD_VALUES)
+            place[draw(st.sampled_from(sorted(KNOWN)) | st.text(max_size=5))] = copy.deepcopy(draw(ODD_VALUES))
         if not body:
             break
     return body

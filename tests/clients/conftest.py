@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator
@@ -11,19 +10,7 @@ from typing import Any
 import pytest
 
 from mockbifrost import MockBifrost, Session
-
-# What makes a client talk to someone else: proxies, its own settings, and where it reports what it did.
-SETTINGS = ("OPENAI_", "LANGCHAIN_", "LANGSMITH_", "LITELLM_", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-
-
-def is_here(host: object) -> bool:
-    """Whether a host is this machine: a loopback address, a name for one, or none at all."""
-    if host in (None, "", b"", "localhost", b"localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.decode() if isinstance(host, bytes) else str(host)).is_loopback
-    except ValueError:
-        return False
+from tests.clients.this_machine import is_here, is_setting
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +48,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's keys, addresses and proxies don't reach the clients."""
     for name in list(os.environ):
-        if name.upper().startswith(SETTINGS):
+        if is_setting(name):
             monkeypatch.delenv(name)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
 import anyio
 import pytest
 from openai import AsyncOpenAI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_ai import (
     Agent,
     AgentRunResultEvent,
@@ -232,6 +233,56 @@ async def test_an_answer_without_text_is_asked_for_again(mockbifrost: Session, m
 
     assert (await Agent(model).run("hello")).output == "Hello."
     assert requests_per_call(mockbifrost) == [1, 1]
+
+
+class Leg(BaseModel):
+    """A part of a trip."""
+
+    city: str
+    nights: int = Field(ge=1, le=14)
+    arrival: date
+
+
+class Trip(BaseModel):
+    """An output with other models in it."""
+
+    legs: list[Leg] = Field(min_length=1, max_length=3)
+    mood: Literal["calm", "busy"]
+    budget: float | None
+
+
+@pytest.mark.parametrize("output_type", [Trip, NativeOutput(Trip)], ids=["through a tool", "native"])
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+async def test_an_agent_with_three_tools_and_a_nested_output_needs_no_script(
+    mockbifrost: Session, model: OpenAIChatModel, output_type: OutputSpec[Trip], stream: bool
+) -> None:
+    mockbifrost.when().auto()
+    called: list[str] = []
+    agent = Agent(model, output_type=output_type)
+
+    @agent.tool_plain
+    def find_city(country: str) -> str:
+        called.append("find_city")
+        return f"the capital of {country}"
+
+    @agent.tool_plain
+    def check_weather(city: str, day: date) -> int:
+        called.append("check_weather")
+        return 20
+
+    @agent.tool_plain
+    def book(leg: Leg, travellers: int = Field(ge=1)) -> bool:
+        called.append("book")
+        return True
+
+    if stream:
+        async with agent.run_stream("Plan a trip.") as run:
+            trip = await run.get_output()
+    else:
+        trip = (await agent.run("Plan a trip.")).output
+
+    assert isinstance(trip, Trip)
+    assert sorted(called) == ["book", "check_weather", "find_city"]
 
 
 # Streams
@@ -533,6 +584,19 @@ async def test_a_miss_is_one_request_and_reads_well(unverified: Session, unverif
     assert f'nearest: "refund" ({stub.place}), 1 of 2 fields differ:' in text
     assert "No stub answers this request" in str(caught.value)
     assert requests_per_call(unverified) == [1]
+
+
+async def test_a_miss_of_the_question_for_text_shows_the_stub_that_would_answer_it(
+    unverified: Session, unverified_model: OpenAIChatModel
+) -> None:
+    unverified.when(user="hello").reply("")
+
+    with pytest.raises(ModelRequestRejectedError) as caught:
+        await Agent(unverified_model).run("hello")
+
+    assert isinstance(caught.value, ModelHTTPError)
+    assert isinstance(caught.value.body, dict)
+    assert '- when: {task: "hello"}' in caught.value.body["message"]
 
 
 async def test_a_sequence_that_has_ended_says_so(unverified: Session, unverified_model: OpenAIChatModel) -> None:

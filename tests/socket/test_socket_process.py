@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mockbifrost import MockBifrost, ServerStartError, UsageError
-from tests.socket.process import DEADLINE_S, run, serving
-from tests.socket.raw_http import Connection, ask, chat, chat_request, until
+from tests.socket.process import run, serving
+from tests.socket.raw_http import DEADLINE_S, Connection, ask, chat, chat_request, until
 
 SCENARIO = """
 version: 1

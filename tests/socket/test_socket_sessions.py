@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from mockbifrost import MockBifrost, UsageError
-from mockbifrost.serve.server import Server
-from mockbifrost.serve.settings import ServerSettings
-from mockbifrost.session.assembly import assemble
 from tests.socket.process import serving
 from tests.socket.raw_http import PATH, Response, ask, chat_body
 from tests.socket.test_socket_routes import refused
@@ -159,19 +156,6 @@ def test_a_finished_name_can_be_opened_again(server: MockBifrost) -> None:
     with server.session("again") as second:
         assert second.requests == ()
         assert ask(server.port, "POST", f"/s/again{PATH}", chat_body("hello")).status == 200
-
-
-def test_no_more_sessions_than_the_limit(tmp_path: Path) -> None:
-    settings = ServerSettings(port=0, most_sessions=2)
-    running = Server(assemble([]), settings)
-    try:
-        assert [running.sessions.get(id) for id in "ab"] == list(running.sessions)
-        over = running.sessions.get("c")
-    finally:
-        running.close()
-
-    assert over not in list(running.sessions)
-    assert "There are 2 sessions, and no more are made." in str(over)
 
 
 def test_a_name_in_use_is_refused(server: MockBifrost) -> None:

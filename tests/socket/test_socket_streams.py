@@ -139,7 +139,7 @@ def test_many_paced_streams_do_not_mix(hurried: MockBifrost) -> None:
 
 
 def test_a_reader_that_is_slow_gets_all_of_a_long_stream(server: MockBifrost, session: Session) -> None:
-    words = " ".join([f"word{number}" for number in range(20_000)])
+    words = " ".join([f"word{number}" for number in range(5_000)])
     session.when(user="long").reply(words)
     with Connection(server.port) as connection:
         connection.send_chat("long", session, stream=True)
@@ -147,4 +147,4 @@ def test_a_reader_that_is_slow_gets_all_of_a_long_stream(server: MockBifrost, se
         streamed, plain = connection.response(), connection.response()
 
     assert streamed.text == plain.text == words
-    assert len(streamed.body) > 5_000_000
+    assert len(streamed.body) > 1_000_000

@@ -149,6 +149,14 @@ def test_headers_of_a_failing_provider_are_handed_on_but_for_the_connections_own
     assert (response.header("connection"), response.header("date")) == (None, None)
 
 
+@pytest.mark.parametrize("behaviour", ["error: {status: 503, headers", "reply: {content: x, headers"])
+@pytest.mark.parametrize("version", PROFILE_NAMES)
+def test_the_request_id_of_a_provider_beats_the_gateways(version: ProfileName, behaviour: str) -> None:
+    response = ask(stubs(f"- {behaviour}: {{X-Request-Id: req_1}}}}"), chat(), version=version)
+
+    assert [value for name, value in response.headers if name == "x-request-id"] == ["req_1"]
+
+
 def test_a_retry_after_may_be_a_date() -> None:
     response = error("{status: 429, headers: {Retry-After: 'Thu, 01 Jan 2026 00:00:10 GMT'}}")
 

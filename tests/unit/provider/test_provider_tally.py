@@ -34,7 +34,7 @@ def test_a_call_keeps_what_it_spent_before() -> None:
     assert tally.use_of("stub") == Use(3, 1)
     assert tally.fork().use_of("stub") == Use(3, 1)
     tally.spend("stub", Use(4, 2))
-    assert tally.use_of("stub") == Use(4, 2)
+    assert tally.use_of("stub") == tally.fork().use_of("stub") == Use(4, 2)
 
 
 def test_gates_are_those_of_the_session() -> None:

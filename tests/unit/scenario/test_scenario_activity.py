@@ -145,6 +145,19 @@ def test_two_stubs_draw_apart() -> None:
     assert answers
 
 
+def test_a_draw_does_not_depend_on_where_a_stub_stands() -> None:
+    """A stub without a name that moves down the file draws as before; another stub draws otherwise."""
+    half = "{active: {probability: 0.5}, reply: in}"
+    here = stubs(f"- {half}\n- reply: out")
+    below = stubs(f"- {{when: {{user: never}}, reply: x}}\n\n\n- {half}\n- reply: out")
+    other = stubs("- {active: {probability: 0.5}, reply: in else}\n- reply: out")
+    asked = [chat(str(number)) for number in range(30)]
+
+    one, moved, another = [[ask(scenario, body).text[:2] for body in asked] for scenario in (here, below, other)]
+
+    assert one == moved != another
+
+
 def test_a_files_seed_draws_for_its_stubs_and_explains_them() -> None:
     """What the miss says was drawn is what was drawn."""
     scenario = stubs("- {active: {probability: 0.5}, reply: in}", before="seed: 9")

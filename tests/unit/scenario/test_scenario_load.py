@@ -388,6 +388,12 @@ class TestPlainValues:
         assert stub_from_mapping({"reply": {"body": nested(97)}}, "test_a.py", 12).line == 12
         with pytest.raises(ScenarioError):
             stub_from_mapping({"reply": {"body": nested(98)}}, "test_a.py", 12)
+        rows: list[Any] = []
+        for _ in range(96):
+            rows = [rows]
+        assert stub_from_mapping({"reply": {"body": {"x": rows}}}, "test_a.py", 12).line == 12
+        with pytest.raises(ScenarioError):
+            stub_from_mapping({"reply": {"body": {"x": [rows]}}}, "test_a.py", 12)
 
     def test_the_given_values_are_not_shared(self) -> None:
         body: dict[str, list[int]] = {"x": [1]}

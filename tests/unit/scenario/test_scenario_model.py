@@ -566,7 +566,10 @@ class TestReply:
             ({"logprobs": 3}, "reply.logprobs: must be true, false or a mapping as on the wire, got the number 3"),
             ({"finish_reason": ""}, "reply.finish_reason: must not be empty"),
             ({"usage": {"prompt_tokens": -1}}, "reply.usage.prompt_tokens: must be at least 0, got the number -1"),
-            ({"usage": {"total_token": 1}}, "reply.usage.total_token: unknown key 'total_token'; did you mean 'total_tokens'?"),
+            (
+                {"usage": {"total_token": 1}},
+                "reply.usage.total_token: unknown key 'total_token'; did you mean 'total_tokens'?",
+            ),
             (
                 {"usage": {"prompt_tokens_details": {"cached": 1}}},
                 "reply.usage.prompt_tokens_details.cached: unknown key 'cached'; did you mean 'cached_tokens'?",
@@ -630,9 +633,19 @@ class TestReply:
         assert line == "reply: the template '{{ " + "(" * 56 + "…' is too deep or too large"
 
     def test_quotes_of_templates_inside_arguments(self) -> None:
-        assert reply(tool_calls=[{"f": {"a": "{{ results['x'] }}"}}]).tool_calls
-        [line] = refusals({"reply": {"tool_calls": [{"f": {"a": '{{ results["x"] }}'}}]}})
-        assert line.endswith("; inside arguments use single quotes in templates")
+        assert reply(tool_calls=[{"f": {"a": "{{ results['x'] }}", "b": ['{{ results["x"] }}']}}]).tool_calls
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            {"tool_calls": [{"f": {"a": "{{ user", "b": "}}"}}]},
+            {"content": [{"type": "image_url", "image_url": {"url": "{{ user"}}]},
+        ],
+        ids=["arguments", "a part"],
+    )
+    def test_each_text_inside_a_value_must_be_a_whole_template(self, written: dict[str, Any]) -> None:
+        [line] = refusals({"reply": written})
+        assert "the template '{{ user' can't be read: " in line
 
 
 class TestFailures:

@@ -172,6 +172,16 @@ def test_choices_that_are_missing_are_drawn_anew_from_the_same_reply() -> None:
     assert len({one["message"]["tool_calls"][0]["id"] for one in body["choices"]}) == 3
 
 
+def test_scripted_choices_draw_each_for_itself() -> None:
+    reply = {
+        "choices": [{"faker": {"sentence": {}}}, {"faker": {"sentence": {}}}, {"content": "{{ fake.sentence() }}"}]
+    }
+
+    said = [one["message"]["content"] for one in plain(reply, n=3).json()["choices"]]
+
+    assert len(set(said)) == 3
+
+
 CHOICES = {"choices": [{"content": "A"}, {"content": "B", "finish_reason": "length"}]}
 
 

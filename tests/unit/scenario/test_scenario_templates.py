@@ -35,7 +35,7 @@ CASES = {
     "provider": ("{{ provider }}", chat(model="groq/llama"), "groq"),
     "turn": ("{{ turn }}", chat(messages=ROUND), "1"),
     "attempt": ("{{ attempt }}", chat(), "0"),
-    "params": ("{{ params.temperature }} {{ params['x-y'] }}", chat(temperature=0.5, **{"x-y": 1}), "0.5 1"),
+    "params": ("{{ params.temperature }} {{ params['x-y'] }}", {**chat(temperature=0.5), "x-y": 1}, "0.5 1"),
     "headers": ("{{ headers['x-tenant'] }}", chat(), "acme"),
     "tool": ("{{ tool.look.state }} {{ tool.look['items'][1] }} {{ tool.find }}", chat(messages=ROUND), "sent 2 plain"),
     "results": ("{{ results|length }} {{ results[0].state }} {{ results[1] }}", chat(messages=ROUND), "2 sent plain"),
@@ -61,6 +61,11 @@ def test_the_latest_result_of_a_tool_counts() -> None:
     again = [*ROUND, ROUND[2], {**ROUND[3], "content": '{"state": "lost"}'}, ROUND[4]]
 
     assert said("{{ tool.look.state }}", chat(messages=again)) == "lost"
+
+
+def test_numbers_of_any_size_may_be_multiplied() -> None:
+    assert said("{{ 3000000 * 3000000 * (turn + 1) }}") == "9000000000000"
+    assert said("{{ 'ab' * (turn + 2) }} {{ 2.5 * 2 }}") == "abab 5.0"
 
 
 def test_a_text_without_braces_is_no_template() -> None:
@@ -115,6 +120,9 @@ def test_a_stub_that_fills_in_is_not_remembered_for_another_request() -> None:
     assert [ask_in(session, chat(user)).text for user in ("a", "b", "a")] == ["a", "b", "a"]
 
 
+MUST_NOT, LARGER = "does what templates must not", "makes something larger than 1000000"
+
+
 def failed(stub: Any, body: dict[str, Any] | None = None) -> Response:
     response = ask_in(session_with(stub), body or chat())
     assert (response.status, response.entry.error) == (400, "template")
@@ -129,8 +137,7 @@ KNOWN = f"there are {', '.join(NAMES)}"
     [
         pytest.param(
             "{{ tool.look.state }}",
-            f"names something that is not there: 'mockbifrost.scenario.templates._Latest object' has no attribute 'look'; "
-            f"{KNOWN} (no tool results yet)",
+            f"names something that is not there: 'dict object' has no attribute 'look'; {KNOWN} (no tool results yet)",
             id="no such result",
         ),
         pytest.param(
@@ -139,21 +146,19 @@ KNOWN = f"there are {', '.join(NAMES)}"
             id="no such parameter",
         ),
         pytest.param("{{ 1 / 0 }}", "failed: ZeroDivisionError: division by zero", id="an error of its own"),
-        pytest.param(
-            "{{ 'x' * 2000000 }}", "does what templates must not: * makes something larger than 1000000", id="too large"
-        ),
+        pytest.param("{{ turn * 'x' ~ 'x' * 2000000 }}", f"{MUST_NOT}: * {LARGER}", id="a row that is too long"),
+        pytest.param("{{ 2000000 * [turn] }}", f"{MUST_NOT}: * {LARGER}", id="a list that is too long"),
+        pytest.param("{{ params.n * 'x' * 2000000 }}", f"{MUST_NOT}: * {LARGER}", id="as often as the client says"),
         pytest.param(
             "{{ 'x' * 900000 ~ 'x' * 900000 }}", "made 1800000 characters; the most is 1000000", id="too long"
         ),
-        pytest.param(
-            "{{ 2 ** 9999999 }}", "does what templates must not: ** makes something larger than 1000000", id="power"
-        ),
+        pytest.param("{{ 2 ** (9999999 + turn) }}", f"{MUST_NOT}: ** {LARGER}", id="a number that is too long"),
         pytest.param("{{ '\\ud83d' }}", "made half a surrogate pair, which is no character", id="half a character"),
     ],
 )
 def test_a_template_that_fails_says_why_and_what_to_do(template: str, why: str) -> None:
     """Never an empty string, never a simulated error."""
-    response = failed(template)
+    response = failed(template, chat(n=1))
 
     assert response.error["message"] == (
         f"Stub 'test.yaml:1' (test.yaml:1) could not answer: the template {template!r} {why}.\n"

@@ -40,8 +40,10 @@ WILD = stubs(
     - {when: {user: x}, echo: true}
     - {when: {system: s}, reply: "{{ user }} {{ turn }} {{ results }}"}
     - {when: {stream: true}, reply: {tool_calls: [{a: {b: "{{ task }}"}}], reasoning: r}}
+    - {when: {n: 2}, auto: true}
     - {reply: {content: [a, b], logprobs: true}}
-    """
+    """,
+    before="gateway: {providers: {openai: {validate: false}, groq: {}}}",
 )
 FIELDS = st.dictionaries(st.sampled_from(sorted(ChatRequest.model_fields)), JSON, max_size=6)
 BODIES = st.one_of(

@@ -89,7 +89,7 @@ def test_a_call_that_is_retried_uses_its_answer_once() -> None:
 
 def test_a_miss_that_fell_out_of_the_journal_still_fails() -> None:
     session = open_session(stubs("- when: {user: known}\n  reply: a"), journal=Journal(entries=1))
-    ask_in(session, chat("unknown"))
+    ask_in(session, chat("another"))
     ask_in(session, chat("known"))
     ask_in(session, chat("known"))
 
@@ -103,3 +103,12 @@ def test_answers_that_fell_out_of_the_journal_are_no_problem() -> None:
 
     assert verify(session).text() == ""
 
+
+def test_a_reset_forgets_what_was_not_answered() -> None:
+    session = open_session("version: 1", journal=Journal(entries=1))
+    ask_in(session, chat())
+    ask_in(session, chat())
+
+    session.reset()
+
+    assert verify(session).text() == ""

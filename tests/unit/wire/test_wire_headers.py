@@ -13,6 +13,7 @@ from mockbifrost.wire.headers import (
     RequestHeaders,
     base_headers,
     decoded,
+    handed_on,
     header_value,
     id_headers,
     origin_allowed,
@@ -156,6 +157,17 @@ def test_a_provider_keeps_its_headers_but_for_those_of_its_connection() -> None:
     given = {"OpenAI-Processing-Ms": "640", "Connection": "close", "Content-Length": "5", "Date": "now", "X-A": "ü"}
 
     assert provider_headers(given) == [(b"openai-processing-ms", b"640"), (b"x-a", b"\xfc")]
+
+
+def test_a_header_that_both_have_is_the_providers_and_is_sent_once() -> None:
+    head = [(b"server", b"fasthttp"), (b"x-request-id", b"own"), (b"vary", b"Origin")]
+
+    assert handed_on(head, [(b"x-request-id", b"req_1"), (b"x-a", b"1")]) == [
+        (b"server", b"fasthttp"),
+        (b"vary", b"Origin"),
+        (b"x-request-id", b"req_1"),
+        (b"x-a", b"1"),
+    ]
 
 
 def test_repeated_request_headers_are_joined() -> None:

@@ -11,7 +11,7 @@ from mockbifrost.wire.sse import DONE, encode_data, encode_event
 
 EOLS = st.sampled_from(["\n", "\r\n", "\r"])
 ONE_LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=30)
-LINES = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\r\n\u2028\x85"), max_size=30)
+LINES = st.lists(st.sampled_from(["\r", "\n", "\r\n", "\u2028", "\x85"]) | ONE_LINE, max_size=6).map("".join)
 
 
 @dataclass(frozen=True, slots=True)
