@@ -17,7 +17,9 @@ from tests.harness import ask_in, chat, session_with
 from tests.test_scenarios import CASES, FOLDER, play
 
 PAGE = Path(__file__).resolve().parents[2] / "shared" / "reference" / "endpoint-page.txt"
-FIELDS = """
+FIELDS = re.findall(
+    r"\S+",
+    """
     id created model object service_tier system_fingerprint
     choices[].index choices[].finish_reason choices[].text
     choices[].log_probs.content[].bytes[] choices[].log_probs.content[].logprob choices[].log_probs.content[].token
@@ -59,7 +61,8 @@ FIELDS = """
     search_results[].snippet search_results[].source
     videos[].url videos[].thumbnail_url videos[].thumbnail_width videos[].thumbnail_height videos[].duration
     citations[]
-""".split()
+    """,
+)
 """The fields of the page's example, but those left out below."""
 LEFT_OUT = {
     "usage.cost": "what an answer costs is worked out by the gateway, which is not simulated yet",

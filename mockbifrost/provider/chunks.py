@@ -76,14 +76,17 @@ def _cut_choice(choice: Choice, how: Cut, fragments: Fragments, calls_before: in
     else:
         found.append(Delta({"role": message.role, "content": ""}, choice=index))
     found += _reasoning(message, how, index)
-    found += _with_logprobs(
-        [Delta({"content": piece}, choice=index) for piece in split_text(text, how)], choice.logprobs
-    )
-    found += [Delta({"refusal": piece}, choice=index) for piece in split_text(message.refusal or "", how)]
+    logprobs = dict(choice.logprobs or {})
+    for key, said in (("content", text), ("refusal", message.refusal or "")):
+        deltas = [Delta({key: piece}, choice=index) for piece in split_text(said, how)]
+        found += _with_logprobs(deltas, key, logprobs.pop(key, None)) if deltas else ()
     found += _audio(message.audio, how, index)
     if message.annotations is not None:
         found.append(Delta({"annotations": message.annotations}, choice=index))
     found += [Delta({}, (piece,), index) for piece in pieces]
+    rest = {key: value for key, value in logprobs.items() if value}  # of other shapes, which can't be cut
+    if rest:
+        found[-1] = replace(found[-1], logprobs={**(found[-1].logprobs or {}), **rest})
     found.append(Delta({}, (), index, finish_reason=choice.finish_reason))
     return found
 
@@ -120,15 +123,14 @@ def _audio(audio: Mapping[str, Json] | None, how: Cut, index: int) -> list[Delta
     return [Delta({"audio": piece}, choice=index) for piece in pieces]
 
 
-def _with_logprobs(deltas: list[Delta], logprobs: Mapping[str, Json] | None) -> list[Delta]:
+def _with_logprobs(deltas: list[Delta], key: str, entries: Json) -> list[Delta]:
     """Each increment with the log probabilities of the tokens that end in it; what is left over goes to the last."""
-    entries = logprobs.get("content") if logprobs else None
-    if not deltas or not isinstance(entries, (list, tuple)):
+    if not isinstance(entries, (list, tuple)):
         return deltas
     found: list[Delta] = []
     start, read, said = 0, 0, 0
     for number, delta in enumerate(deltas):
-        said += len(str(delta.fields["content"]))
+        said += len(str(delta.fields[key]))
         end = start
         while end < len(entries):
             entry = entries[end]
@@ -137,7 +139,7 @@ def _with_logprobs(deltas: list[Delta], logprobs: Mapping[str, Json] | None) -> 
                 break
             read += length
             end += 1
-        found.append(replace(delta, logprobs={"content": list(entries[start:end])}))
+        found.append(replace(delta, logprobs={key: list(entries[start:end])}))
         start = end
     return found
 

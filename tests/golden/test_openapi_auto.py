@@ -43,7 +43,7 @@ def tool_requests(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(tool_requests(), st.sampled_from(PROFILE_NAMES))
 def test_auto_answers_whatever_is_asked_as_documented(request: dict[str, Any], version: ProfileName) -> None:
     plain, again = [ask_in(session_with({"auto": True}, version=version), request) for _time in range(2)]

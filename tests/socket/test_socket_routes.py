@@ -145,7 +145,7 @@ def test_what_is_read_takes_get_only(server: MockBifrost, path: str) -> None:
     assert response.header("allow") == "GET"
 
 
-@pytest.mark.parametrize("path", ["/health", "/v1/models", PATH, "/nowhere"])
+@pytest.mark.parametrize("path", ["/health", "/v1/models", PATH, "/nowhere", "/__mockbifrost/ready"])
 def test_head_is_get_without_its_body(server: MockBifrost, path: str) -> None:
     head, get = ask(server.port, "HEAD", path), ask(server.port, "GET", path)
 

@@ -125,6 +125,20 @@ def test_choices_come_in_turns() -> None:
     assert [delta.choice for delta in deltas] == [0, 1, 0, 1, 0, 1, 0, 1, 0]
 
 
+def test_log_probabilities_come_with_the_words_they_are_of() -> None:
+    """Those of a refusal too; what can't be cut comes whole with the last piece."""
+    entries: list[Any] = [{"token": token} for token in ("No", " way")]
+    logprobs: dict[str, Any] = {"refusal": entries, "tokens": ["No", " way"]}
+
+    _role, *said, end = cut_choices([Choice(0, Message(refusal="No way"), "stop", logprobs)], Pace(), "openai", UNITS)
+
+    assert [delta.logprobs for delta in said] == [
+        {"refusal": entries[:1]},
+        {"refusal": entries[1:], "tokens": ["No", " way"]},
+    ]
+    assert end.logprobs is None
+
+
 def test_scripted_details_of_reasoning_come_whole() -> None:
     details: list[Any] = [{"type": "reasoning.summary", "summary": "S"}]
 
