@@ -29,9 +29,11 @@ class ConnectionProtocol(IntakeProtocol):
         super().__init__(*args, **named)
         self.on_leaving: Callable[[], None] | None = None
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.scope["extensions"] = {CONNECTION: (self, cycle)}  # type: ignore[dict-item] # an extension of our own
-        super()._start_asgi_task(cycle, app)
+    def on_headers_complete(self) -> None:
+        """A request begins; its task runs only when this has returned."""
+        super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.scope["extensions"] = {CONNECTION: (self, self.cycle)}  # type: ignore[dict-item] # of our own
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has hung up, or was hung up on."""
