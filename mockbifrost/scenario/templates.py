@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from mockbifrost.match.attempt import Attempt
@@ -125,16 +124,6 @@ def _power(left: Any, right: Any) -> float:
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         return abs(right) * len(str(left))
     return 1.0
-
-
-def compile_template(text: str) -> Template:
-    """A template that can be rendered and names nothing unknown. Raises TemplateFailed."""
-    unknown = unknown_names(text)
-    if unknown:
-        near = get_close_matches(unknown[0], NAMES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
-        raise TemplateFailed(f"the template {_short(text)} names {unknown[0]!r}, which nothing defines; {hint}")
-    return Template(text)
 
 
 def context_of(attempt: Attempt) -> dict[str, Any]:

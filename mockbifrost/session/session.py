@@ -28,7 +28,6 @@ from mockbifrost.wire.request import InvalidBody
 
 CONVERSATIONS: Final = 10_000
 """So many conversations keep their place in sequences that count by conversation."""
-NOT_JSON: Final = "Invalid JSON"
 
 
 @value

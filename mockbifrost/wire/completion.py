@@ -9,8 +9,6 @@ from mockbifrost.wire.jsontypes import Json, JsonObject
 from mockbifrost.wire.mold import Slot, hole
 from mockbifrost.wire.profiles import Profile
 
-EMPTY: Mapping[str, Json] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:

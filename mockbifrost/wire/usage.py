@@ -28,7 +28,6 @@ COMPLETION_DETAILS: Final = (
     "image_tokens",
     "rejected_prediction_tokens",
 )
-TOKEN_KEYS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 @dataclass(frozen=True, slots=True)
