@@ -22,12 +22,14 @@ from mockbifrost.errors import (
     UsageError,
     VerificationError,
 )
+from mockbifrost.gateway.configure import reconfigured
 from mockbifrost.scenario.compile import compile_stub
-from mockbifrost.scenario.load import LoadedScenario, load_paths, load_text, stub_from_mapping
+from mockbifrost.scenario.load import load_paths, load_text, stub_from_mapping
+from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.scenario.stubs import Stub
 from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings
-from mockbifrost.session.assembly import assemble, merged_settings, reconfigured
+from mockbifrost.session.assembly import assemble, compiled, merged_settings
 from mockbifrost.session.journal import Entry
 from mockbifrost.session.registry import Refused
 from mockbifrost.session.session import Session as SessionState
@@ -303,9 +305,9 @@ class Session:
         else:
             loaded = _loaded(scenario)
         here = [replace(one, model=one.model.model_copy(update={"session": None})) for one in loaded]
-        settings = merged_settings(here)
+        settings = merged_settings(here, self._state.gateway.settings)
         stubs: list[Stub] = []
-        for stub in assemble(here, keep_seeds=not self._own_seed).common.files.added:
+        for stub in compiled(here, not self._own_seed):
             self._added += 1
             stubs.append(replace(stub, id=f"loaded#{self._added}"))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mockbifrost.clock import Clock
+from mockbifrost.gateway.configure import gateway_of
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.playback.player import WHOLE, Played
@@ -20,7 +21,7 @@ from mockbifrost.scenario.load import load_text, stub_from_mapping
 from mockbifrost.scenario.scripts import Tools
 from mockbifrost.scenario.stubs import Layer, Stubs
 from mockbifrost.seeds import Draws
-from mockbifrost.session.assembly import assemble, gateway_of
+from mockbifrost.session.assembly import assemble
 from mockbifrost.session.journal import Entry, Journal
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.vocabulary.settings import GatewaySettings

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from mockbifrost import MockBifrost, Session
 from mockbifrost.cli import main
-from mockbifrost.scenario.load import LoadedScenario, load_paths
+from mockbifrost.scenario.load import load_paths
+from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS, gateway_error
 

@@ -8,13 +8,6 @@ from typing import Final
 from mockbifrost.clock import EPOCH_S
 from mockbifrost.wire.jsontypes import Json, JsonObject
 
-KNOWN_PROVIDERS: Final = (
-    "openai", "azure", "anthropic", "bedrock", "bedrock_mantle", "cohere", "vertex", "mistral", "ollama", "opencode-go", "opencode-zen",
-    "groq", "sgl", "parasail", "perplexity", "cerebras", "deepseek", "gemini", "openrouter", "elevenlabs", "huggingface", "nebius", "xai",
-    "replicate", "vllm", "runway", "runware", "fireworks", "sarvam", "wafer", "github-copilot", "databricks", "typesafe",
-)  # fmt: skip
-"""The gateway's own names of providers. Source: gateway-behaviour.md 5."""
-
 _OFFERED: Final[Mapping[str, tuple[str, ...]]] = {
     "openai": ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "gpt-5", "gpt-5-mini", "o4-mini"),
     "anthropic": ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.outcome import Ended, Outcome, Trace
 from mockbifrost.gateway.render import answer_cast, failure_error, one_frame, raw_cast, values_of
 from mockbifrost.gateway.targets import Target, default_key, parse_fallbacks, parse_model
@@ -28,23 +29,6 @@ from mockbifrost.wire.request import ChatRequest
 NO_VALUES: tuple[bytes, ...] = ()
 MISS_STATUS = 400
 """A status that no client retries."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRules:
-    """What is configured for a provider: its models (`*`: all it has), and whether it refuses bad requests."""
-
-    models: tuple[str, ...] = ("*",)
-    validates: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """The settings a request meets: whose bytes to send, and what is known of each provider, by name."""
-
-    profile: Profile
-    providers: Mapping[str, ProviderRules]
-    exact_tokens: bool = False
 
 
 @value

@@ -20,34 +20,16 @@ from mockbifrost.scenario.document import (
     Mark,
     Place,
     Plain,
-    path_text,
     read_document,
 )
 from mockbifrost.scenario.findings import findings_of
+from mockbifrost.scenario.loaded import LoadedScenario, LoadedStub
 from mockbifrost.scenario.model import ScenarioModel, StubModel
+from mockbifrost.scenario.settings_merge import File, settings_of
 from mockbifrost.vocabulary.node import did_you_mean, shortened
-from mockbifrost.vocabulary.settings import GatewaySettings
 
 LARGEST_BYTES: Final = 50 * 1024 * 1024
 SUFFIXES: Final = (".yaml", ".yml")
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedScenario:
-    """A scenario that can be used: the model, its source as it was given, and the line of each stub."""
-
-    model: ScenarioModel
-    source: str
-    stub_lines: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedStub:
-    """A stub that did not come from a file of its own: `source` and `line` are where the code adds it."""
-
-    model: StubModel
-    source: str
-    line: int
 
 
 def load_scenario(path: Path) -> LoadedScenario:
@@ -203,35 +185,15 @@ def _stub_lines(document: Document, count: int) -> Iterator[int]:
 
 
 def _contradictions(results: list[_Result]) -> Iterator[Finding]:
-    """Settings of the gateway that two files of one session give differently."""
-    said: dict[tuple[str | None, str], tuple[object, str]] = {}
+    """What the settings of files that share a session say wrong together; a session of its own has the shared ones too."""
+    by_session: dict[str | None, list[File]] = {}
     for result in results:
-        loaded, document = result.loaded, result.document
-        if loaded is None or document is None or loaded.model.gateway is None:
-            continue
-        for path, value in _settings(loaded.model.gateway):
-            mark = document.located(("gateway", *path))[1].key
-            name = path_text(["gateway", *path])
-            first = said.setdefault((loaded.model.session, name), (value, f"{loaded.source}:{mark.line + 1}"))
-            if first[0] != value:
-                text = f"is {_shown(value)} here and {_shown(first[0])} at {first[1]}"
-                hint = (
-                    "files that share a session share its gateway: make them agree, or give one a `session` of its own"
-                )
-                yield Finding(loaded.source, mark.line + 1, mark.column + 1, name, text, hint)
-
-
-def _settings(gateway: GatewaySettings) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Each setting that was written, with its path."""
-    if "version" in gateway.model_fields_set:
-        yield ("version",), gateway.version
-    for name, provider in (gateway.providers or {}).items():
-        if "models" in provider.model_fields_set:
-            yield ("providers", name, "models"), provider.models
-
-
-def _shown(value: object) -> str:
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+        if result.loaded is not None:
+            by_session.setdefault(result.loaded.model.session, []).append((result.loaded, result.document))
+    shared, findings = settings_of(by_session.pop(None, []))
+    yield from findings
+    for files in by_session.values():
+        yield from settings_of(files, shared)[1]
 
 
 class _NotPlain(Exception):

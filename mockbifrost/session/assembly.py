@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mockbifrost.errors import Finding, ScenarioError
-from mockbifrost.gateway.models import KNOWN_PROVIDERS
-from mockbifrost.gateway.pipeline import Gateway, ProviderRules
+from mockbifrost.errors import ScenarioError
+from mockbifrost.gateway.configure import gateway_of
 from mockbifrost.scenario.compile import compile_stub
-from mockbifrost.scenario.load import LoadedScenario
+from mockbifrost.scenario.loaded import LoadedScenario
+from mockbifrost.scenario.settings_merge import NO_SETTINGS, settings_of
 from mockbifrost.scenario.stubs import Layer, Stub
 from mockbifrost.session.registry import Blueprint
 from mockbifrost.vocabulary.settings import GatewaySettings
-from mockbifrost.wire.profiles import PROFILES, ProfileName
+from mockbifrost.wire.profiles import ProfileName
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +29,25 @@ def assemble(
 ) -> Assembly:
     """Compile all files. `version` beats theirs; `keep_seeds` False: the server's seed beats theirs.
 
-    Raises ScenarioError where two files of one session contradict each other.
+    Raises ScenarioError where the settings of one session contradict each other, or name what is not there.
     """
     shared = [scenario for scenario in scenarios if scenario.model.session is None]
     names = sorted({scenario.model.session for scenario in scenarios if scenario.model.session is not None})
     shared_settings = merged_settings(shared)
-    compiled = _compiled(shared, keep_seeds)
-    common = Blueprint(Layer(compiled, lasting=True), gateway_of(shared_settings, version))
+    stubs = compiled(shared, keep_seeds)
+    common = Blueprint(Layer(stubs, lasting=True), gateway_of(shared_settings, version))
     named: dict[str, Blueprint] = {}
     for name in names:
         own = [scenario for scenario in scenarios if scenario.model.session == name]
-        settings = _over(shared_settings, merged_settings(own))
+        settings = merged_settings(own, shared_settings).laid_over(shared_settings)
         named[name] = Blueprint(
-            Layer([*_compiled(own, keep_seeds), *compiled], lasting=True), gateway_of(settings, version)
+            Layer([*compiled(own, keep_seeds), *stubs], lasting=True), gateway_of(settings, version)
         )
     return Assembly(common, named)
 
 
-def _compiled(scenarios: Iterable[LoadedScenario], keep_seeds: bool) -> list[Stub]:
+def compiled(scenarios: Iterable[LoadedScenario], keep_seeds: bool) -> list[Stub]:
+    """The stubs of all files, in order."""
     found: list[Stub] = []
     for scenario in scenarios:
         model = scenario.model
@@ -64,42 +65,9 @@ def _compiled(scenarios: Iterable[LoadedScenario], keep_seeds: bool) -> list[Stu
     return found
 
 
-def merged_settings(scenarios: Sequence[LoadedScenario]) -> GatewaySettings:
-    """The settings of files that share a session: each may say a part. Raises ScenarioError where two say different things."""
-    said: dict[str, tuple[object, str]] = {}
-    findings: list[Finding] = []
-    for scenario in scenarios:
-        settings = scenario.model.gateway
-        for key in sorted(settings.model_fields_set) if settings is not None else ():
-            value = getattr(settings, key)
-            known = said.setdefault(key, (value, scenario.source))
-            if known[0] != value:
-                message = f"gateway.{key} says something else than {known[1]} does, and both files share one session"
-                hint = "make them agree, or give one of them a `session` of its own"
-                findings.append(Finding(scenario.source, 0, 0, f"gateway.{key}", message, hint))
+def merged_settings(scenarios: Sequence[LoadedScenario], base: GatewaySettings = NO_SETTINGS) -> GatewaySettings:
+    """What files that share a session say together; `base` is what it will be laid over. Raises ScenarioError."""
+    settings, findings = settings_of([(scenario, None) for scenario in scenarios], base)
     if findings:
         raise ScenarioError(findings)
-    return GatewaySettings.model_validate({key: value for key, (value, _source) in said.items()})
-
-
-def _over(base: GatewaySettings, settings: GatewaySettings) -> GatewaySettings:
-    return base.model_copy(update={key: getattr(settings, key) for key in settings.model_fields_set})
-
-
-def reconfigured(gateway: Gateway, settings: GatewaySettings, *, keep_version: bool = False) -> Gateway:
-    """The gateway with those settings that are written laid over it; `keep_version`: all but the version."""
-    wanted, written = gateway_of(settings), settings.model_fields_set
-    return Gateway(
-        gateway.profile if keep_version or "version" not in written else wanted.profile,
-        wanted.providers if "providers" in written else gateway.providers,
-        wanted.exact_tokens if "tokens" in written else gateway.exact_tokens,
-    )
-
-
-def gateway_of(settings: GatewaySettings, version: ProfileName | None = None) -> Gateway:
-    """The gateway that these settings describe."""
-    profile = PROFILES[version or settings.version]
-    if settings.providers is None:
-        return Gateway(profile, dict.fromkeys(KNOWN_PROVIDERS, ProviderRules()), settings.tokens == "exact")
-    rules = {name: ProviderRules(one.models, one.validate_) for name, one in settings.providers.items()}
-    return Gateway(profile, rules, settings.tokens == "exact")
+    return settings

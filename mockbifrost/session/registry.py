@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from mockbifrost.clock import Clock, ClockMode
 from mockbifrost.errors import UsageError
-from mockbifrost.gateway.pipeline import Gateway
+from mockbifrost.gateway.configuration import Gateway
+from mockbifrost.gateway.configure import of_version
 from mockbifrost.match.understood import Reader
 from mockbifrost.provider.exact import ExactTokens
 from mockbifrost.provider.tokens import BuiltInTokens
@@ -18,7 +19,7 @@ from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.scripts import Tools
 from mockbifrost.scenario.stubs import Layer, Stubs
 from mockbifrost.session.session import Session
-from mockbifrost.wire.profiles import PROFILES, ProfileName
+from mockbifrost.wire.profiles import ProfileName
 
 DEFAULT: Final = "default"
 FINISHED: Final = 1_000
@@ -125,7 +126,7 @@ class Sessions:
         session = Session(
             id,
             Stubs(blueprint.files, tools, own_seeds=seed is None),
-            gateway if version is None else replace(gateway, profile=PROFILES[version]),
+            gateway if version is None else of_version(gateway, version),
             seed=self._seed if seed is None else seed,
             clock=Clock(clock or self._clock),
             reader=self._reader,

@@ -14,7 +14,7 @@ from mockbifrost.errors import Finding, ScenarioError
 from mockbifrost.scenario.document import Document, path_text
 from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.implication import apart, contradictions, given_keys, implies, plain_texts
-from mockbifrost.scenario.load import LoadedScenario
+from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.scenario.model import ActiveModel, StepModel, StubModel
 from mockbifrost.scenario.reply_model import ReplyModel, ToolCallModel
 from mockbifrost.scenario.templates import NAMES, is_template, unknown_names

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mockbifrost.clock import Clock
+from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.outcome import Outcome
-from mockbifrost.gateway.pipeline import Asked, Gateway, broken_outcome, decide, error_outcome, refusal_error
+from mockbifrost.gateway.pipeline import Asked, broken_outcome, decide, error_outcome, refusal_error
 from mockbifrost.gateway.targets import Target
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.near_miss import NearMiss

@@ -14,32 +14,10 @@ _BEHAVIOURS: Final = {
     "cache": "`cache` (the outcome of the gateway's cache) is not in this version yet; remove it: nothing is cached",
 }
 
-_SETTINGS: Final = {
-    "fallbacks": "`fallbacks` (configured ones) are not in this version yet; send `fallbacks` in the request",
-    "cache": "`cache` (the simulated semantic cache) is not in this version yet; remove it",
-    "require_virtual_key": "`require_virtual_key` is not in this version yet; use `gateway_error` in a stub",
-    "required_headers": "`required_headers` are not in this version yet; use `gateway_error` in a stub",
-    "virtual_keys": "`virtual_keys` (and their limits) are not in this version yet; any sk-bf-… is accepted",
-    "pricing": "`pricing` is not in this version yet; no cost is reported",
-    "cost": "`cost` is not in this version yet; no cost is reported",
-    "raw": "`raw` (raw_request and raw_response in extra_fields) is not in this version yet; use `body` of a reply",
-    "quirks": "`quirks` are not in this version yet; `version` chooses whose bytes are sent",
-}
-
-_PROVIDER: Final = {
-    "max_retries": "`max_retries` is not in this version yet; every target is asked once",
-    "retry_backoff": "`retry_backoff` is not in this version yet; every target is asked once",
-    "timeout": "`timeout` is not in this version yet; use `gateway_error: provider_timeout`",
-    "stream_idle_timeout": "`stream_idle_timeout` is not in this version yet; use `gateway_error: provider_timeout`",
-    "keys": "`keys` are not in this version yet; each provider has one key, named `<provider>-key-1`",
-}
-
 LATER: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         **{("stub", key): sentence for key, sentence in _BEHAVIOURS.items()},
         **{("sequence step", key): sentence for key, sentence in _BEHAVIOURS.items()},
-        **{("gateway", key): sentence for key, sentence in _SETTINGS.items()},
-        **{("gateway.providers.*", key): sentence for key, sentence in _PROVIDER.items()},
         (
             "reply",
             "cost",

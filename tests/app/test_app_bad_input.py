@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mockbifrost.gateway.models import KNOWN_PROVIDERS
+from mockbifrost.vocabulary.providers import KNOWN_PROVIDERS
 from mockbifrost.wire.profiles import ProfileName
 from tests.app.in_process import PATH, Answer, App
 

@@ -1,10 +1,11 @@
 """The models listing: what the configured providers offer, in OpenAI's form."""
 
 from mockbifrost.clock import EPOCH_S
-from mockbifrost.gateway.models import KNOWN_PROVIDERS, models_json
-from mockbifrost.gateway.pipeline import ProviderRules
+from mockbifrost.gateway.configuration import ProviderRules
+from mockbifrost.gateway.models import models_json
 from mockbifrost.scenario.load import load_text
 from mockbifrost.session.assembly import assemble
+from mockbifrost.vocabulary.providers import KNOWN_PROVIDERS
 from tests.harness import stubs
 
 

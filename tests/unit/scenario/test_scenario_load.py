@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mockbifrost.errors import ScenarioError
 from mockbifrost.scenario import load as module
-from mockbifrost.scenario.load import LoadedScenario, load_paths, load_scenario, load_text, stub_from_mapping
+from mockbifrost.scenario.load import load_paths, load_scenario, load_text, stub_from_mapping
+from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.scenario.model import BEHAVIOURS
 
 REFUND = """\
