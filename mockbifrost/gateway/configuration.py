@@ -14,6 +14,11 @@ EVERY: Final = ("*",)
 CostMode = Literal["computed", "from_provider", "none"]
 
 
+def default_key(provider: str) -> str:
+    """The name of the one key that a provider has where none is configured."""
+    return f"{provider}-key-1"
+
+
 def allowed(model: str, globs: tuple[str, ...]) -> bool:
     """Whether one of the globs covers the model."""
     return globs == EVERY or any(fnmatchcase(model, glob) for glob in globs)
@@ -35,7 +40,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRules:
-    """What is configured for a provider. Seconds; `keys` empty: one of the default name. Source: gateway-behaviour.md 1.5."""
+    """What is configured for a provider, in seconds. Source: gateway-behaviour.md 1.5."""
 
     models: tuple[str, ...] = EVERY
     validates: bool = True
@@ -119,3 +124,9 @@ class Gateway:
     quirks: frozenset[str] = frozenset()
     settings: GatewaySettings = field(default_factory=GatewaySettings, compare=False, repr=False)
     """As they were written, so that others can be laid over them."""
+    guarded: bool = field(init=False)
+    """Whether every request is asked for headers or a virtual key."""
+
+    def __post_init__(self) -> None:
+        guarded = bool(self.required_headers) or self.require_virtual_key or self.virtual_keys is not None
+        object.__setattr__(self, "guarded", guarded)

@@ -15,7 +15,9 @@ from mockbifrost.gateway.configuration import (
     Price,
     ProviderRules,
     VirtualKey,
+    default_key,
 )
+from mockbifrost.gateway.deviations import profile_of
 from mockbifrost.vocabulary.providers import KNOWN_PROVIDERS
 from mockbifrost.vocabulary.settings import (
     CacheSettings,
@@ -30,17 +32,16 @@ from mockbifrost.wire.profiles import PROFILES, ProfileName
 _COST: Final[dict[str, CostMode]] = {"documented": "computed", "1.6": "from_provider", "2.2": "computed"}
 """What `usage.cost` is by profile, where the settings do not say. Source: wire.md 0.1."""
 _MILLION: Final = 1_000_000
+EVERY_PROVIDER: Final = {name: ProviderRules(keys=(Key(default_key(name)),)) for name in KNOWN_PROVIDERS}
+"""The providers of a gateway whose settings name none."""
 
 
 def gateway_of(settings: GatewaySettings, version: ProfileName | None = None) -> Gateway:
     """The gateway that these settings describe; `version` beats theirs."""
-    profile = PROFILES[version or settings.version]
+    quirks = frozenset(settings.quirks)
+    profile = profile_of(quirks, PROFILES[version or settings.version])
     providers = settings.providers
-    known = (
-        dict.fromkeys(KNOWN_PROVIDERS, ProviderRules())
-        if providers is None
-        else {name: _provider(one) for name, one in providers.items()}
-    )
+    known = EVERY_PROVIDER if providers is None else {name: _provider(name, one) for name, one in providers.items()}
     virtual_keys = settings.virtual_keys
     return Gateway(
         profile,
@@ -55,7 +56,7 @@ def gateway_of(settings: GatewaySettings, version: ProfileName | None = None) ->
         settings.cost or _COST[profile.name],
         settings.raw.request,
         settings.raw.response,
-        frozenset(settings.quirks),
+        quirks,
         settings,
     )
 
@@ -72,8 +73,10 @@ def of_version(gateway: Gateway, version: ProfileName) -> Gateway:
     return gateway_of(gateway.settings, version)
 
 
-def _provider(settings: ProviderSettings) -> ProviderRules:
-    keys = [Key(key.name, key.weight, key.models, dict(key.aliases)) for key in settings.keys or ()]
+def _provider(name: str, settings: ProviderSettings) -> ProviderRules:
+    keys = [Key(default_key(name))]
+    if settings.keys is not None:
+        keys = [Key(key.name, key.weight, key.models, dict(key.aliases)) for key in settings.keys]
     backoff = settings.retry_backoff
     return ProviderRules(
         settings.models,

@@ -6,6 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mockbifrost.clock import EPOCH_S
+from mockbifrost.gateway.configuration import Gateway, allowed
+from mockbifrost.gateway.denied import Denied
+from mockbifrost.gateway.governance import admitted
+from mockbifrost.gateway.refusals import denied_error
+from mockbifrost.gateway.targets import Target
+from mockbifrost.wire.envelope import WireError
+from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.jsontypes import Json, JsonObject
 
 _OFFERED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -22,8 +29,31 @@ _OFFERED: Final[Mapping[str, tuple[str, ...]]] = {
 """What stands for "every model" of a provider."""
 
 
-def models_json(providers: Mapping[str, Iterable[str]]) -> JsonObject:
-    """The list; `providers` maps each name to its models, `*` for whatever it has."""
+def listing(gateway: Gateway, headers: RequestHeaders, provider: str | None = None) -> JsonObject | WireError:
+    """What a client may ask: with a virtual key only what that allows. `provider`: of this one alone.
+
+    A refusal where the virtual key is none, or does not allow the provider. Source: gateway-behaviour.md 4.3.
+    """
+    key = admitted(gateway, headers)
+    name = gateway.profile.name
+    if isinstance(key, Denied):
+        return denied_error(key, name, Target(provider or "", ""))
+    rights = key.providers if key is not None else None
+    if provider is not None and rights is not None and provider not in rights:
+        fills = {"virtual_key": key.name} if key is not None else {}
+        return denied_error(Denied("provider_blocked", fills), name, Target(provider, ""))
+    offered = {
+        one: rules.models
+        for one, rules in gateway.providers.items()
+        if provider in (None, one) and (rights is None or one in rights)
+    }
+    return models_json(offered, rights)
+
+
+def models_json(
+    providers: Mapping[str, Iterable[str]], rights: Mapping[str, tuple[str, ...]] | None = None
+) -> JsonObject:
+    """The list; `providers` maps each name to its models, `*` for whatever it has; `rights` to those (globs) that may be asked."""
     rows: list[Json] = []
     for provider, models in providers.items():
         names: dict[str, None] = {}
@@ -33,6 +63,8 @@ def models_json(providers: Mapping[str, Iterable[str]]) -> JsonObject:
             elif "*" not in model and "?" not in model:
                 names[model] = None
         rows += [
-            {"id": f"{provider}/{name}", "object": "model", "owned_by": provider, "created": EPOCH_S} for name in names
+            {"id": f"{provider}/{name}", "object": "model", "owned_by": provider, "created": EPOCH_S}
+            for name in names
+            if rights is None or allowed(name, rights[provider])
         ]
     return {"object": "list", "data": rows}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from mockbifrost.provider.answer import StubRef
+from mockbifrost.gateway.cache import Lookup
+from mockbifrost.gateway.configuration import VirtualKey
+from mockbifrost.gateway.keys import Pinned
+from mockbifrost.provider.answer import Answer, StubRef
 from mockbifrost.values import value
 from mockbifrost.wire.headers import RawHeaders
+from mockbifrost.wire.jsontypes import JsonObject
 from mockbifrost.wire.mold import Mold
 
-Ended = Literal["answer", "error", "refusal", "raw", "miss"]
+Ended = Literal["answer", "error", "refusal", "raw", "miss", "cached"]
+End = Literal["clean", "close", "hold"]
+"""How the connection ends after the last frame; `hold`: not at all, until the client leaves."""
 
 
 @value
@@ -44,6 +50,10 @@ class Cast:
     head: tuple[tuple[bytes, bytes], ...] = ()
     """The headers that go with it, but for ids and those of the provider."""
 
+    def without_waits(self) -> Cast:
+        """The same, all due at once."""
+        return self if self.immediate else replace(self, times_s=(0.0,) * len(self.times_s))
+
     @property
     def immediate(self) -> bool:
         """Whether all is due at once, at the start."""
@@ -51,11 +61,33 @@ class Cast:
 
 
 @value
+class Charge:
+    """What an answer adds to the books once it has been sent: tokens and US dollars, by who had answered."""
+
+    provider: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    dollars: float
+    output_dollars: float = 0.0
+    """The part of the dollars that the completion costs."""
+    cached: bool = False
+
+    def part(self, share: float) -> Charge:
+        """Of an answer that was sent in part: the prompt whole, of the completion this share."""
+        unsent = self.output_dollars * (1.0 - share)
+        tokens = round(self.completion_tokens * share)
+        return Charge(
+            self.provider, self.model, self.prompt_tokens, tokens, self.dollars - unsent, self.output_dollars - unsent, self.cached
+        )
+
+
+@value
 class Outcome:
     """One response: status, headers, the cast with the values for its holes, and how it came about.
 
-    `waited_s` is the scripted time that passed before the answer began. `broken` names an error of the mock itself. `end` is how the
-    connection ends after the last frame; `has_length` says that the headers carry a length or that the script wants none.
+    `waited_s` is the scripted time that passed before the answer began. `broken` names an error of the mock itself. `charge` and `stored`
+    take effect when the response has been sent, `pinned` at once. `cache` is what `cache_debug` says.
     """
 
     status: int
@@ -69,8 +101,13 @@ class Outcome:
     broken: str | None = None
     message: str | None = None
     speed: float | None = None
-    end: Literal["clean", "close"] = "clean"
+    end: End = "clean"
     raw: bool = False
+    virtual_key: VirtualKey | None = None
+    charge: Charge | None = None
+    stored: tuple[Lookup, Answer] | None = None
+    pinned: Pinned | None = None
+    cache: JsonObject | None = None
 
     @property
     def ended_badly(self) -> bool:

@@ -1,15 +1,44 @@
-"""The way of a request through the gateway: its own checks, then each target in turn, then the outcome. Pure: nothing is counted here."""
+"""The way of a request through the gateway: its own checks, then each target in turn, then the outcome. Pure: nothing is changed here.
+
+Order: scenario-language.md, "Which stub answers"; gateway-behaviour.md 1 and 4.3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Final, TypeAlias
 
-from mockbifrost.gateway.configuration import Gateway
-from mockbifrost.gateway.outcome import Ended, Outcome, Trace
-from mockbifrost.gateway.render import answer_cast, failure_error, one_frame, raw_cast, values_of
-from mockbifrost.gateway.targets import Target, default_key, parse_fallbacks, parse_model
+from mockbifrost.gateway.billing import Bill, bill_of, cached_bill
+from mockbifrost.gateway.cache import Hit, Lookup, hit_debug, lookup_of, miss_debug
+from mockbifrost.gateway.configuration import Gateway, ProviderRules, VirtualKey
+from mockbifrost.gateway.denied import Denied
+from mockbifrost.gateway.governance import admitted, target_denied
+from mockbifrost.gateway.keys import STICKY_TTL_S, Pinned, Ring, keys_for
+from mockbifrost.gateway.outcome import Charge, Ended, Outcome, Trace
+from mockbifrost.gateway.refusals import (
+    MISS_STATUS,
+    NO_VALUES,
+    broken_outcome,
+    denied_error,
+    error_outcome,
+    refusal_error,
+    request_ids,
+)
+from mockbifrost.gateway.render import (
+    NOTHING_ADDED,
+    Additions,
+    answer_cast,
+    cut_cast,
+    failure_error,
+    one_frame,
+    raw_cast,
+    values_of,
+)
+from mockbifrost.gateway.retries import Cause, Retries, judge
+from mockbifrost.gateway.state import GatewayState
+from mockbifrost.gateway.targets import Target, fallbacks_of, parse_model
+from mockbifrost.gateway.upstream import Broke, Cuts, hears
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Answer, Broken, Failure, RawAnswer, Refusal, StubRef
@@ -18,18 +47,15 @@ from mockbifrost.provider.tally import Tally
 from mockbifrost.provider.validate import refusal_of
 from mockbifrost.seeds import Draws
 from mockbifrost.values import value
-from mockbifrost.vocabulary.gateway_errors import FILL_INS, gateway_error
+from mockbifrost.vocabulary.durations import header_seconds
 from mockbifrost.wire import headers as wire_headers
-from mockbifrost.wire.envelope import WireError, error_mold, http_status
+from mockbifrost.wire.envelope import WireError, http_status
 from mockbifrost.wire.extra_fields import Route
 from mockbifrost.wire.headers import RawHeaders, RequestHeaders
-from mockbifrost.wire.profiles import Profile, ProfileName
+from mockbifrost.wire.jsontypes import JsonObject
+from mockbifrost.wire.mold import Mold
 from mockbifrost.wire.request import ChatRequest
-
-NO_VALUES: tuple[bytes, ...] = ()
-MISS_STATUS = 400
-"""A status that no client retries."""
-
+from mockbifrost.wire.upstream import raw_request_json
 
 @value
 class Asked:
@@ -48,11 +74,14 @@ class Asked:
 
 
 Explain = Callable[[Attempt], str]
+Verdict: TypeAlias = "tuple[Outcome, bool]"
+"""A response, and whether it is a failure that a fallback may mend."""
 
 
 def decide(
     asked: Asked,
     gateway: Gateway,
+    state: GatewayState,
     provider: Provider,
     tally: Tally,
     explain: Explain,
@@ -60,97 +89,37 @@ def decide(
 ) -> Outcome:
     """The outcome of a request. What it counts is left in `tally`; `explain` says why nothing matched, when nothing did.
 
-    `lenient` then answers in its place, and the outcome still says that nothing matched.
+    `lenient` then answers in its place, and the outcome still says that nothing matched. `state` is only read.
     """
+    return _Journey(asked, gateway, state, provider, tally, explain, lenient).travel()
+
+
+def first_attempt(asked: Asked, gateway: Gateway) -> tuple[Attempt, Failure | None]:
+    """The primary's first attempt as it would be made without pins and sessions, and what its provider would refuse before it."""
     target = parse_model(asked.request.model, gateway.providers)
-    fault = _unresolved(target, gateway.profile)
-    if fault is not None:
-        return local_error(gateway.profile, asked, fault)
-    return _Journey(asked, gateway, provider, tally, explain, lenient).travel(target)
-
-
-def _unresolved(target: Target, profile: Profile) -> WireError | None:
-    if target.provider and target.model:
-        return None
-    return refusal_error("no_model" if target.provider else "no_provider", profile.name, target, {})
-
-
-def refusal_error(name: str | None, profile: ProfileName, target: Target, over: Mapping[str, Any]) -> WireError:
-    """A gateway's error by name with its places filled in, or one described; `over` has the fields that a scenario sets itself."""
-    known = _Known(
-        {**FILL_INS, "provider": target.provider, "model": target.model, "key": default_key(target.provider)}
-    )
-    if name is None:
-        base = WireError("the gateway refuses this request", 400)
-    else:
-        row = gateway_error(name, profile)
-        base = WireError(
-            row.message.format_map(known),
-            row.status,
-            type=row.type,
-            error_type=row.error_type,
-            code=row.code,
-            cause=row.cause.format_map(known) if row.cause else None,
-            is_bifrost_error=row.is_bifrost_error,
-            classification=row.classification,
-        )
-    return replace(base, **over)
-
-
-class _Known(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return "{" + key + "}"
-
-
-def local_error(profile: Profile, asked: Asked, error: WireError, route: Route | None = None) -> Outcome:
-    """An error that no provider has a part in."""
-    stream = asked.request.stream is True
-    return error_outcome(
-        profile,
-        error,
-        headers=asked.headers,
-        stream=stream,
-        draws=Draws(asked.seed, asked.fingerprint, asked.moment.occurrence),
-        route=route,
-    )
-
-
-def error_outcome(
-    profile: Profile,
-    error: WireError,
-    *,
-    headers: RequestHeaders,
-    stream: bool,
-    draws: Draws,
-    route: Route | None = None,
-    provided: RawHeaders | None = None,
-    at_s: float = 0.0,
-    trail: tuple[Trace, ...] = (),
-    stub: StubRef | None = None,
-) -> Outcome:
-    """An error of the gateway or handed on by it. Always a JSON body with a status: streams that fail have not begun."""
-    latency_ms = round((trail[-1].took_s if trail else 0.0) * 1000) if route and route.provider else None
-    head = wire_headers.base_headers(profile, wire_headers.JSON_TYPE, stream=False, origin=headers.first(b"origin"))
-    head += _ids(profile, headers, draws)
-    if provided:
-        head = wire_headers.handed_on(head, provided)
-    if route is not None:
-        head += wire_headers.route_headers(profile, route, latency_ms=None)
-    mold = error_mold(profile, error, route=route, latency_ms=latency_ms)
-    status = http_status(profile, error, stream=stream)
-    return Outcome(status, head, one_frame(mold, at_s), NO_VALUES, False, trail, stub)
-
-
-def _ids(profile: Profile, headers: RequestHeaders, draws: Draws) -> RawHeaders:
-    if not profile.request_id_headers:
-        return []
-    return wire_headers.id_headers(
-        headers.first(b"x-request-id") or draws.uuid("request-id"), draws.hexadecimal("trace-id")
-    )
+    rules = gateway.providers.get(target.provider)
+    refused = _refusal(asked.conversation) if rules is not None and rules.validates else None
+    draws = Draws(asked.seed, asked.fingerprint, asked.moment.occurrence, target.provider)
+    keys = keys_for(target.provider, rules, target.model, None) if rules is not None else ()
+    key = Ring(keys).begin(draws).name if keys and not isinstance(keys, Denied) else None
+    return Attempt(
+        asked.conversation, asked.headers, target.provider, target.model, asked.moment, draws, key
+    ), refused
 
 
 def _refusal(conversation: Conversation) -> Failure | None:
     return refusal_of(conversation.request)
+
+
+@value
+class _Leg:
+    """One target on the way: the rules of its provider, the keys that may be used."""
+
+    target: Target
+    fallback: int
+    rules: ProviderRules
+    ring: Ring | None
+    denied: Denied | None
 
 
 class _Journey:
@@ -160,171 +129,412 @@ class _Journey:
         self,
         asked: Asked,
         gateway: Gateway,
+        state: GatewayState,
         provider: Provider,
         tally: Tally,
         explain: Explain,
         lenient: Provider | None,
     ) -> None:
-        self.lenient = lenient
         self.asked = asked
         self.gateway = gateway
         self.profile = gateway.profile
+        self.state = state
         self.provider = provider
         self.tally = tally
         self.explain = explain
+        self.lenient = lenient
         self.conversation = asked.conversation
         self.stream = asked.request.stream is True
+        self.marked = wire_headers.marked(asked.headers.raw)
         self.trail: tuple[Trace, ...] = ()
         self.waited_s = 0.0
-        self.primary: Target | None = None
+        self.primary = parse_model(asked.request.model, gateway.providers)
+        self.virtual_key: VirtualKey | None = None
+        self.pinned: Pinned | None = None
 
-    def travel(self, primary: Target) -> Outcome:
+    @property
+    def now_s(self) -> float:
+        """The session's clock plus what this request has waited so far."""
+        return self.asked.moment.elapsed_s + self.waited_s
+
+    def travel(self) -> Outcome:
         """Ask the primary, then the fallbacks. Where all fail, the primary's error. Source: gateway-behaviour.md 1.3."""
-        self.primary = primary
-        first: Outcome | None = None
-        targets: tuple[Target, ...] = (primary,)
-        if self.asked.request.fallbacks:
-            targets += parse_fallbacks(self.asked.request.fallbacks, self.gateway.providers)
-        for fallback, target in enumerate(targets):
+        if self.marked or self.gateway.guarded:
+            admission = admitted(self.gateway, self.asked.headers)
+            if isinstance(admission, Denied):
+                return self.local(denied_error(admission, self.profile.name, self.primary))
+            self.virtual_key = admission
+        primary = self.primary
+        if not primary.provider or not primary.model:
+            name = "no_model" if primary.provider else "no_provider"
+            return self.local(refusal_error(name, self.profile.name, primary, {}))
+        outcome, goes_on = self.try_target(primary, 0)
+        if goes_on:
+            outcome = self.fall_back(outcome)
+        if self.virtual_key is not None or self.pinned is not None:
+            outcome = replace(outcome, virtual_key=self.virtual_key, pinned=self.pinned)
+        return outcome
+
+    def fall_back(self, first: Outcome) -> Outcome:
+        """The primary has failed: each fallback in turn, each a fresh request."""
+        from_settings = not self.asked.request.fallbacks
+        if from_settings and first.status < 500 and "no_settings_fallback_on_refusal" in self.gateway.quirks:
+            return first
+        targets = fallbacks_of(self.asked.request.fallbacks, self.primary, self.gateway)
+        for fallback, target in enumerate(targets, 1):
             outcome, goes_on = self.try_target(target, fallback)
             if not goes_on:
+                if "header_leak_on_fallback" in self.gateway.quirks and outcome.status < 400:
+                    outcome.headers.extend([pair for pair in first.provided if pair not in outcome.headers])
                 return outcome
-            first = first or outcome
-        assert first is not None
-        # The primary's error, when the last fallback has failed too: its own time and the whole trail.
-        cast = one_frame(first.cast.whole, self.waited_s)
-        return replace(first, cast=cast, trail=self.trail)
+        # The primary's error, when the last fallback has failed too: after all the time, with the whole trail.
+        return replace(first, cast=one_frame(first.cast.whole, self.waited_s), trail=self.trail)
 
-    def try_target(self, target: Target, fallback: int) -> tuple[Outcome, bool]:
-        """Ask one target. True: it failed in a way that a fallback may mend."""
-        attempt = self.attempt_at(target, fallback)
-        validates = self.gateway.providers[target.provider].validates
-        refused = self.conversation.once("refusal", _refusal) if validates else None
-        if refused is not None:
-            return self.failed(attempt, refused, None), True
-        reached = self.provider.ask(attempt, self.tally)
-        if reached is None:
-            return self.missed(attempt), False
-        if isinstance(reached.said, Broken):
-            return self.broken(attempt, reached.said, reached.stub), False
-        self.tally.adopt(reached.tally)
-        return self.digest(attempt, reached)
-
-    def missed(self, attempt: Attempt) -> Outcome:
-        """Nothing answers: the mock's own error, or where it is lenient an answer that still counts as a miss."""
-        message = self.explain(attempt)
-        reached = self.lenient.ask(attempt, self.tally) if self.lenient is not None else None
-        if reached is None:
-            return self.broken(attempt, Broken("no_match", message), None)
-        outcome, _goes_on = self.digest(attempt, reached)
-        return replace(outcome, broken="no_match", message=message)
-
-    def digest(self, attempt: Attempt, reached: Reached) -> tuple[Outcome, bool]:
-        """What the gateway makes of what was said."""
-        said = reached.said
-        if isinstance(said, Answer):
-            return self.answered(attempt, said, reached.stub), False
-        if isinstance(said, Failure):
-            return self.failed(attempt, said, reached.stub), True
-        if isinstance(said, Refusal):
-            return self.refused(attempt, said, reached.stub), not said.whole or attempt.fallback > 0
-        assert isinstance(said, RawAnswer)
-        return self.raw(attempt, said, reached.stub), False
-
-    def attempt_at(self, target: Target, fallback: int) -> Attempt:
-        """The attempt as providers see it: its moment is the request's plus what was waited so far."""
+    def local(self, error: WireError) -> Outcome:
+        """An error that no provider has a part in."""
         asked = self.asked
+        draws = Draws(asked.seed, asked.fingerprint, asked.moment.occurrence)
+        return error_outcome(self.profile, error, headers=asked.headers, stream=self.stream, draws=draws)
+
+    # ------------------------------------------------------------------------------------------------------ one target
+
+    def try_target(self, target: Target, fallback: int) -> Verdict:
+        """Ask one target. True: it failed in a way that a fallback may mend."""
+        rules = self.gateway.providers.get(target.provider)
+        if rules is None:
+            attempt = self.attempt_at(_Leg(target, fallback, ProviderRules(), None, None), 0, None)
+            text = f"failed to get config for provider {target.provider}: not found"
+            return self.refused_by(attempt, WireError(text, cause=text), None), True
+        leg = self.leg(target, fallback, rules)
+        attempt = self.attempt_at(leg, 0, self.first_key(leg))
+        reached = self.provider.ask(attempt, self.tally)  # a peek: nothing is counted before it is adopted
+        said = reached.said
+        if not fallback and (isinstance(said, RawAnswer) or (isinstance(said, Refusal) and said.whole)):
+            self.tally.adopt(reached.tally)
+            if isinstance(said, RawAnswer):
+                return self.raw(attempt, said, reached.stub), False
+            return self.refused(attempt, said, reached.stub), False
+        if self.virtual_key is not None:
+            denied = target_denied(self.virtual_key, self.state.limits, target.provider, target.model, self.now_s)
+            if denied is not None:
+                return self.denied(attempt, denied), True
+        lookup: Lookup | None = None
+        if self.marked or self.gateway.cache.default_key is not None or _scripts_cache(said):
+            lookup, hit = self.from_cache(attempt, reached)
+            if hit is not None:
+                return hit, False
+        if leg.denied is not None:
+            return self.denied(attempt, leg.denied), True
+        return self.attempts(leg, attempt, reached, lookup)
+
+    def leg(self, target: Target, fallback: int, rules: ProviderRules) -> _Leg:
+        """The target with its keys. Pins hold for the primary only. Source: gateway-behaviour.md 1.1."""
+        pins = self.asked.headers if self.marked and not fallback else None
+        keys = keys_for(target.provider, rules, target.model, pins)
+        if isinstance(keys, Denied):
+            return _Leg(target, fallback, rules, None, keys)
+        return _Leg(target, fallback, rules, Ring(keys), None)
+
+    def first_key(self, leg: _Leg) -> str | None:
+        """The key of the first try: that of the sticky session, else one by weight."""
+        ring = leg.ring
+        if ring is None:
+            return None
+        session = self.asked.headers.first(b"x-bf-session-id") if self.marked and not leg.fallback else None
+        if not session:
+            return ring.begin(self.draws(leg.target, 0)).name
+        known = self.state.sticky.find(session, leg.target.provider, self.now_s)
+        kept = next((key for key in ring.keys if key.name == known), None)
+        key = ring.use(kept) if kept is not None else ring.begin(self.draws(leg.target, 0))
+        ttl_s = header_seconds(self.asked.headers.first(b"x-bf-session-ttl")) or STICKY_TTL_S
+        self.pinned = Pinned(session, leg.target.provider, key.name, self.now_s + ttl_s)
+        return key.name
+
+    def draws(self, target: Target, number: int) -> Draws:
+        """What may be drawn for a try."""
+        asked = self.asked
+        return Draws(asked.seed, asked.fingerprint, asked.moment.occurrence, target.provider, number)
+
+    def attempt_at(self, leg: _Leg, number: int, key: str | None) -> Attempt:
+        """The attempt as providers see it: its moment is the request's plus what was waited so far."""
+        asked, target = self.asked, leg.target
         moment = asked.moment
         if self.waited_s:
             moment = replace(moment, elapsed_s=moment.elapsed_s + self.waited_s)
-        draws = Draws(asked.seed, asked.fingerprint, moment.occurrence, target.provider)
         return Attempt(
             self.conversation,
             asked.headers,
             target.provider,
             target.model,
             moment,
-            draws,
-            default_key(target.provider),
-            0,
-            fallback,
+            self.draws(target, number),
+            key,
+            number,
+            leg.fallback,
+            self.virtual_key.name if self.virtual_key is not None else None,
+            leg.ring.current.aliases.get(target.model) if leg.ring is not None else None,
         )
 
-    def route(self, attempt: Attempt) -> Route:
-        """The names that the gateway reports."""
-        kind = "chat_completion_stream" if self.stream else "chat_completion"
-        primary = self.primary
-        if not attempt.fallback or primary is None:
-            return Route(kind, attempt.provider, attempt.model, attempt.model, attempt.key or "")
-        return Route(
-            kind,
-            attempt.provider,
-            attempt.model,
-            attempt.model,
-            attempt.key or "",
-            attempt.fallback,
-            primary.provider,
-            primary.model,
-        )
+    # ------------------------------------------------------------------------------------------------------- the cache
 
-    def answered(self, attempt: Attempt, answer: Answer, stub: StubRef | None) -> Outcome:
-        """A good answer, plain or streamed."""
+    def from_cache(self, attempt: Attempt, reached: Reached) -> tuple[Lookup | None, Outcome | None]:
+        """The look-up that this target makes, and the answer where it is stored, or where the stub says so."""
+        gateway, said = self.gateway, reached.said
+        script = said.cache if isinstance(said, Answer) else None
+        rules = gateway.cache
+        if script is not None:  # the stub decides, whatever the settings are
+            key = rules.default_key or "scripted"
+            rules = replace(rules, enabled=True, semantic=True, default_key=key, conversation_history_threshold=1 << 62)
+        lookup = lookup_of(
+            rules, self.conversation, self.asked.headers, attempt.provider, attempt.model, quirks=gateway.quirks
+        )
+        if lookup is None or (script is not None and script.hit is None):
+            return lookup, None
+        if script is None:
+            hit = self.state.cache.find(lookup, self.now_s)
+            return lookup, None if hit is None else self.cached(attempt, lookup, hit, None)
+        assert isinstance(said, Answer)
+        self.tally.adopt(reached.tally)
+        hit = Hit(script.hit, said, lookup, script.similarity)
+        return lookup, self.cached(attempt, lookup, hit, reached.stub)
+
+    def cached(self, attempt: Attempt, lookup: Lookup, hit: Hit, stub: StubRef | None) -> Outcome:
+        """A stored answer: the same ids, words and usage, without any wait; it costs nothing. Source: gateway-behaviour.md 2.5, 2.7."""
+        self.note(attempt, stub, "cached", 200, None, 0.0)
+        debug = hit_debug(self.profile, lookup, hit)
+        if "null_body_on_cache_hit" in self.gateway.quirks and hit.kind == "direct" and not self.stream:
+            return self.null_body(attempt, stub)
+        outcome = self.sent(attempt, hit.answer, stub, cached_bill(self.gateway, hit.answer), debug)
+        charge = Charge(attempt.provider, attempt.model, 0, 0, 0.0, cached=True)
+        return replace(outcome, cast=outcome.cast.without_waits(), charge=charge, speed=None)
+
+    def null_body(self, attempt: Attempt, stub: StubRef | None) -> Outcome:
+        """What a hit across two APIs looked like. Source: gateway-behaviour.md 2.8, kairo 086."""
         origin = self.asked.headers.first(b"origin")
-        cast = answer_cast(self.profile, self.route(attempt), answer, stream=self.stream, origin=origin)
-        head = [*cast.head]
-        if self.profile.request_id_headers:
-            head += _ids(self.profile, self.asked.headers, attempt.draws)
-        if answer.headers:
-            head = wire_headers.handed_on(head, wire_headers.provider_headers(answer.headers))
+        head = wire_headers.base_headers(self.profile, wire_headers.JSON_TYPE, stream=False, origin=origin)
+        head += wire_headers.route_headers(self.profile, self.route(attempt), latency_ms=0.0)
+        return Outcome(200, head, one_frame(Mold((b"null",), ()), self.waited_s), NO_VALUES, False, self.trail, stub)
+
+    # ---------------------------------------------------------------------------------------------------- the attempts
+
+    def attempts(self, leg: _Leg, attempt: Attempt, reached: Reached, lookup: Lookup | None) -> Verdict:
+        """Try until a try succeeds or no further one can help. Source: gateway-behaviour.md 1.5."""
+        retries: Retries | None = None
+        while True:
+            refused = self.conversation.once("refusal", _refusal) if leg.rules.validates else None
+            found = refused if refused is not None else self.digest(leg, attempt, reached, lookup)
+            if isinstance(found, tuple):
+                return found
+            stub = reached.stub if refused is None else None
+            self.note_failure(attempt, found, stub)
+            if retries is None:
+                assert leg.ring is not None
+                retries = Retries(leg.rules, leg.ring, self.profile, network=not (self.stream and self.retries_no_streams))
+            reset = isinstance(found, Broke) and found.at_once
+            next_ = retries.after(self.judged(found), self.draws(leg.target, attempt.number + 1), at_once=reset)
+            if next_ == "exhausted":
+                return self.denied(attempt, Denied("credentials_exhausted"), stub), True
+            if next_ == "give_up":
+                return self.failed(attempt, found, stub), self.goes_on_after(attempt, found)
+            self.waited_s += next_.wait_s
+            attempt = self.attempt_at(leg, attempt.number + 1, next_.key.name)
+            reached = self.provider.ask(attempt, self.tally)
+
+    @property
+    def retries_no_streams(self) -> bool:
+        """Whether a stream whose set-up fails in the network is not retried. Source: gateway-behaviour.md 1.5, #4496."""
+        return self.profile.name == "1.6" or "no_retry_of_streams" in self.gateway.quirks
+
+    def judged(self, failure: Failure | Broke) -> Cause:
+        """What kind of failure it is."""
+        said = failure if isinstance(failure, Failure) else failure.failure
+        if said is not None:
+            return judge(said, self.profile)
+        assert isinstance(failure, Broke)
+        if failure.kind == "network":
+            return "network"
+        status = failure.error.status_code
+        if failure.kind == "timeout" or failure.error.is_bifrost_error or status is None:
+            return "never"
+        return judge(Failure(status, failure.error.message), self.profile)
+
+    def goes_on_after(self, attempt: Attempt, failure: Failure | Broke) -> bool:
+        """Whether fallbacks follow: after every error but a cancelled request. Source: gateway-behaviour.md 1.2."""
+        said = failure if isinstance(failure, Failure) else failure.failure
+        callers_fault = said is not None and said.status in (400, 422) and said.shape == "openai"
+        return not (callers_fault and not attempt.fallback and "no_fallback_on_caller_fault" in self.gateway.quirks)
+
+    def digest(self, leg: _Leg, attempt: Attempt, reached: Reached, lookup: Lookup | None) -> Verdict | Failure | Broke:
+        """What the gateway makes of what was said: a response, or a failure that may be retried."""
+        said, stub = reached.said, reached.stub
+        self.tally.adopt(reached.tally)
+        if isinstance(said, Failure):
+            return said
+        if said is None:
+            return self.missed(attempt), False
+        if isinstance(said, Broken):
+            return self.broken(attempt, said, stub), False
+        if isinstance(said, Refusal):
+            refused = self.refused(attempt, said, stub)
+            return refused, refused.trail[-1].type != "request_cancelled"
+        if isinstance(said, RawAnswer):
+            return self.raw(attempt, said, stub), False
+        heard = hears(self.profile, leg.rules, self.gateway.quirks, said, stream=self.stream)
+        if isinstance(heard, Broke):
+            return heard
+        if isinstance(said, Answer) and not isinstance(heard, Cuts):
+            return self.answered(attempt, said if heard is None else heard, stub, lookup), False
+        return self.cut(attempt, said, heard, stub), False
+
+    def answered(self, attempt: Attempt, answer: Answer, stub: StubRef | None, lookup: Lookup | None) -> Outcome:
+        """A good answer, plain or streamed."""
+        debug = miss_debug(self.profile, lookup) if lookup is not None else None
+        bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
+        outcome = self.sent(attempt, answer, stub, bill, debug)
+        if lookup is not None and lookup.stores and answer.cache is None:
+            outcome = replace(outcome, stored=(lookup, answer))
+        return outcome
+
+    def sent(
+        self, attempt: Attempt, answer: Answer, stub: StubRef | None, bill: Bill, debug: JsonObject | None
+    ) -> Outcome:
+        """The response that carries an answer."""
+        route = self.route(attempt)
+        added = self.additions(attempt, answer, debug)
+        origin = self.asked.headers.first(b"origin")
+        cast = answer_cast(
+            self.gateway, route, answer, stream=self.stream, origin=origin, priced=bill.json is not None, added=added
+        )
         self.note(attempt, stub, "answer", 200, None, cast.times_s[-1])
         return Outcome(
             200,
-            head,
+            self.head(cast.head, attempt, answer),
             cast,
-            values_of(answer),
+            values_of(answer, bill.json),
             self.stream,
             self.trail,
             stub,
             waited_s=self.waited_s,
             speed=answer.draft.speed,
+            charge=Charge(
+                attempt.provider,
+                attempt.model,
+                bill.prompt_tokens,
+                bill.completion_tokens,
+                bill.dollars,
+                bill.output_dollars,
+            ),
+            cache=debug,
         )
 
-    def failed(self, attempt: Attempt, failure: Failure, stub: StubRef | None) -> Outcome:
-        """A provider's error, handed on."""
-        self.note(attempt, stub, "error", failure.status, failure.type, failure.took_s)
-        self.waited_s += failure.took_s
-        outcome = error_outcome(
-            self.profile,
-            failure_error(failure),
-            headers=self.asked.headers,
-            stream=self.stream,
-            draws=attempt.draws,
-            route=self.route(attempt),
-            provided=wire_headers.provider_headers(failure.headers),
-            at_s=self.waited_s,
-            trail=self.trail,
-            stub=stub,
+    def head(self, begin: RawHeaders, attempt: Attempt, answer: Answer) -> RawHeaders:
+        """The headers of an answer: those that its cast has, the request's ids, the provider's."""
+        head = [*begin]
+        if self.profile.request_id_headers:
+            head += request_ids(self.profile, self.asked.headers, attempt.draws)
+        if answer.headers:
+            head = wire_headers.handed_on(head, wire_headers.provider_headers(answer.headers))
+        return head
+
+    def additions(self, attempt: Attempt, answer: Answer, debug: JsonObject | None) -> Additions:
+        """What extra_fields carries beside the route and the times."""
+        gateway = self.gateway
+        raw_request, raw_response = gateway.raw_request, gateway.raw_response
+        if self.marked:
+            raw_request = self.switched(b"x-bf-send-back-raw-request", raw_request)
+            raw_response = self.switched(b"x-bf-send-back-raw-response", raw_response)
+        handed_on = answer.headers if not self.stream and not self.profile.documented_model_names else None
+        if debug is None and not raw_request and not raw_response and not handed_on:
+            return NOTHING_ADDED
+        if debug is not None and self.stream and "no_cache_debug_on_streams" in gateway.quirks:
+            debug = None
+        return Additions(self.raw_request(attempt) if raw_request else None, raw_response, debug, handed_on or None)
+
+    def raw_request(self, attempt: Attempt) -> JsonObject:
+        """What was sent to the provider."""
+        return raw_request_json(self.conversation.body, attempt.served_model, stream=self.stream)
+
+    def switched(self, header: bytes, default: bool) -> bool:
+        """A switch that a header turns on; since 2.0 off as well. Source: wire.md 7."""
+        text = (self.asked.headers.first(header) or "").strip().lower()
+        if text in ("true", "1", "t"):
+            return True
+        return default and not (text in ("false", "0", "f") and self.profile.name != "1.6")
+
+    # --------------------------------------------------------------------------------------------------- how it may end
+
+    def cut(self, attempt: Attempt, said: Answer | ConnectionFault, cuts: Cuts, stub: StubRef | None) -> Outcome:
+        """A stream that went on for a while, or one that never begins and never ends."""
+        route = self.route(attempt)
+        answer = said if isinstance(said, Answer) else None
+        cast = cut_cast(self.gateway, route, answer, cuts, origin=self.asked.headers.first(b"origin"))
+        error = cuts.error
+        self.note(attempt, stub, "error" if error is not None else "answer", 200, _type_of(error), cuts.at_s)
+        outcome = Outcome(
+            200,
+            self.head(cast.head, attempt, answer) if answer is not None else [*cast.head],
+            cast,
+            values_of(answer, None) if answer is not None else NO_VALUES,
+            True,
+            self.trail,
+            stub,
+            waited_s=self.waited_s,
+            speed=answer.draft.speed if answer is not None else None,
+            end="hold" if cuts.ending == "hold" or "done_then_open" in self.gateway.quirks else "clean",
         )
-        return replace(outcome, speed=failure.speed)
+        if answer is None or not answer.draft.deltas:
+            return outcome
+        bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
+        whole = Charge(
+            attempt.provider, attempt.model, bill.prompt_tokens, bill.completion_tokens, bill.dollars, bill.output_dollars
+        )
+        return replace(outcome, charge=whole.part(cuts.kept / len(answer.draft.deltas)))
+
+    def failed(self, attempt: Attempt, failure: Failure | Broke, stub: StubRef | None) -> Outcome:
+        """A provider's error handed on, or the gateway's own about its connection."""
+        said = failure if isinstance(failure, Failure) else failure.failure
+        error = failure_error(said) if said is not None else failure.error  # type: ignore[union-attr]  # no Failure: it broke
+        provided = wire_headers.provider_headers(said.headers) if said is not None else []
+        outcome = self.error(attempt, error, stub, provided)
+        return outcome if said is None else replace(outcome, speed=said.speed)
 
     def refused(self, attempt: Attempt, refusal: Refusal, stub: StubRef | None) -> Outcome:
-        """The gateway's own error, for the request or for this target."""
-        error = refusal_error(refusal.name, self.profile.name, Target(attempt.provider, attempt.model), refusal.over)
+        """The gateway's own error as a stub scripts it, for the request or for this target."""
+        fills = {"virtual_key": self.virtual_key.name} if self.virtual_key is not None else {}
+        target = Target(attempt.provider, attempt.model)
+        error = refusal_error(refusal.name, self.profile.name, target, refusal.over, fills)
+        outcome = self.refused_by(attempt, error, stub, refusal.took_s)
+        return replace(outcome, speed=refusal.speed)
+
+    def denied(self, attempt: Attempt, denied: Denied, stub: StubRef | None = None) -> Outcome:
+        """A refusal by one of the gateway's rules."""
+        error = denied_error(denied, self.profile.name, Target(attempt.provider, attempt.model))
+        return self.refused_by(attempt, error, stub)
+
+    def refused_by(self, attempt: Attempt, error: WireError, stub: StubRef | None, took_s: float = 0.0) -> Outcome:
+        """An error of the gateway's own about this target."""
         status = http_status(self.profile, error, stream=self.stream)
-        self.note(attempt, stub, "refusal", status, error.type or error.error_type, refusal.took_s)
-        self.waited_s += refusal.took_s
-        outcome = error_outcome(
+        self.note(attempt, stub, "refusal", status, _type_of(error), took_s)
+        self.waited_s += took_s
+        return self.error(attempt, error, stub, [])
+
+    def error(self, attempt: Attempt, error: WireError, stub: StubRef | None, provided: RawHeaders) -> Outcome:
+        """The response that carries an error, after all that was waited."""
+        wanted = self.gateway.raw_request or self.marked
+        raw = wanted and self.switched(b"x-bf-send-back-raw-request", self.gateway.raw_request)
+        return error_outcome(
             self.profile,
             error,
             headers=self.asked.headers,
             stream=self.stream,
             draws=attempt.draws,
             route=self.route(attempt),
+            provided=provided,
             at_s=self.waited_s,
             trail=self.trail,
             stub=stub,
+            additions={"raw_request": self.raw_request(attempt)} if raw else None,
         )
-        return replace(outcome, speed=refusal.speed)
 
     def raw(self, attempt: Attempt, raw: RawAnswer, stub: StubRef | None) -> Outcome:
         """Bytes that were written out: nothing is added."""
@@ -347,12 +557,45 @@ class _Journey:
             raw=True,
         )
 
+    def missed(self, attempt: Attempt) -> Outcome:
+        """Nothing answers: the mock's own error, or where it is lenient an answer that still counts as a miss."""
+        message = self.explain(attempt)
+        said = self.lenient.ask(attempt, self.tally).said if self.lenient is not None else None
+        if not isinstance(said, Answer):
+            return self.broken(attempt, Broken("no_match", message), None)
+        return replace(self.answered(attempt, said, AUTO, None), broken="no_match", message=message)
+
     def broken(self, attempt: Attempt, broken: Broken, stub: StubRef | None) -> Outcome:
         """The mock's own error, which no client takes for a simulated one."""
         self.note(attempt, stub, "miss", MISS_STATUS, None, 0.0)
         return broken_outcome(
             self.profile, self.asked.headers, attempt.draws, broken.kind, broken.message, self.trail, stub
         )
+
+    # ------------------------------------------------------------------------------------------------------- the trail
+
+    def route(self, attempt: Attempt) -> Route:
+        """The names that the gateway reports."""
+        fallback = attempt.fallback
+        return Route(
+            "chat_completion_stream" if self.stream else "chat_completion",
+            attempt.provider,
+            attempt.model,
+            attempt.served_model,
+            attempt.key or "",
+            fallback,
+            self.primary.provider if fallback else "",
+            self.primary.model if fallback else "",
+        )
+
+    def note_failure(self, attempt: Attempt, failure: Failure | Broke, stub: StubRef | None) -> None:
+        """One more line of the trail, and the time that it took."""
+        if isinstance(failure, Failure):
+            status, type_ = failure.status, failure.type
+        else:
+            status, type_ = http_status(self.profile, failure.error, stream=self.stream), _type_of(failure.error)
+        self.note(attempt, stub, "error", status, type_, failure.took_s)
+        self.waited_s += failure.took_s
 
     def note(
         self, attempt: Attempt, stub: StubRef | None, outcome: Ended, status: int, type_: str | None, took_s: float
@@ -374,18 +617,9 @@ class _Journey:
         self.trail += (trace,)
 
 
-def broken_outcome(
-    profile: Profile,
-    headers: RequestHeaders,
-    draws: Draws,
-    kind: str,
-    message: str,
-    trail: tuple[Trace, ...] = (),
-    stub: StubRef | None = None,
-    status: int = MISS_STATUS,
-) -> Outcome:
-    """An error of the mock itself: in the gateway's envelope, so that clients show it, and marked, so that nobody takes it for one."""
-    error = WireError(message, status, type=f"mockbifrost_{kind}", error_type=f"mockbifrost_{kind}", code=kind)
-    outcome = error_outcome(profile, error, headers=headers, stream=False, draws=draws, trail=trail, stub=stub)
-    outcome.headers.extend([(b"x-should-retry", b"false"), (b"x-mockbifrost-error", kind.encode())])
-    return replace(outcome, broken=kind, message=message)
+def _type_of(error: WireError | None) -> str | None:
+    return (error.type or error.error_type) if error is not None else None
+
+
+def _scripts_cache(said: object) -> bool:
+    return isinstance(said, Answer) and said.cache is not None

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
+from mockbifrost.gateway.configuration import Gateway
+from mockbifrost.gateway.deviations import choices_of, deltas_of, error_event_of, last_chunks_of, usage_of
 from mockbifrost.gateway.outcome import Cast
+from mockbifrost.gateway.upstream import Cuts
 from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft, Failure, RawAnswer
+from mockbifrost.values import value
 from mockbifrost.wire import chunk, completion, headers, sse
 from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.completion import Extras
-from mockbifrost.wire.envelope import WireError
+from mockbifrost.wire.envelope import WireError, error_json
 from mockbifrost.wire.extra_fields import Route, answer_fields
-from mockbifrost.wire.jsontypes import JsonObject, encode, merged
-from mockbifrost.wire.mold import Mold
+from mockbifrost.wire.jsontypes import Json, JsonObject, encode, merged
+from mockbifrost.wire.mold import Mold, Slot, hole
 from mockbifrost.wire.profiles import Profile
+from mockbifrost.wire.upstream import raw_chunk_json, raw_completion_json
 from mockbifrost.wire.usage import usage_json
+
+NO_DRAFT: Final = Draft()
+RAW_ONLY: Final = "openai"
+"""Whose raw answers are sent instead of the gateway's own. Source: wire.md 3."""
 
 _EMPTY_BODY = {
     401: "authentication failed: unauthorized (401) - check your API key",
@@ -24,38 +35,75 @@ _EMPTY_BODY = {
 }
 
 
-def values_of(answer: Answer) -> tuple[bytes, ...]:
-    """What goes into the holes of an answer, by slot."""
+def values_of(answer: Answer, cost: bytes | None) -> tuple[bytes, ...]:
+    """What goes into the holes of an answer, by slot; `cost` is the JSON of `usage.cost`."""
     head = (
         encode(answer.id),
         b"%d" % answer.created,
         b"%d" % answer.prompt_tokens,
         b"%d" % answer.total_tokens,
-        b"", b"", b"", b"",
+        b"", cost or b"", b"", b"",
     )  # fmt: skip
     return head + tuple([encode(call) for call in answer.call_ids]) if answer.call_ids else head
 
 
-def answer_cast(profile: Profile, route: Route, answer: Answer, *, stream: bool, origin: str | None) -> Cast:
-    """The answer in molds, made once for each draft, route and profile."""
+@value
+class Additions:
+    """What extra_fields carries on request: the request as it was sent on, the provider's own answer, the cache, its headers."""
+
+    raw_request: JsonObject | None = None
+    raw_response: bool = False
+    cache_debug: JsonObject | None = None
+    provider_headers: Mapping[str, str] | None = None
+
+
+NOTHING_ADDED: Final = Additions()
+
+
+def answer_cast(
+    gateway: Gateway,
+    route: Route,
+    answer: Answer,
+    *,
+    stream: bool,
+    origin: str | None,
+    priced: bool = False,
+    added: Additions = NOTHING_ADDED,
+) -> Cast:
+    """The answer in molds, made once for each draft, route and way of telling it; `priced`: with a hole for its cost."""
+    if added is not NOTHING_ADDED:  # varies from request to request
+        return _cast(gateway, route, answer, stream=stream, origin=origin, priced=priced, added=added)
     draft = answer.draft
-    key = (profile.name, route, stream, answer.model, answer.system_fingerprint, origin)
+    key = (gateway.profile.name, gateway.quirks, route, stream, answer.model, answer.system_fingerprint, origin, priced)
     cast: Cast | None = draft.molds.get(key)
     if cast is None:
         if len(draft.molds) >= MOST_MOLDS:
             draft.molds.clear()
-        extras = Extras(
-            answer.model,
-            answer.system_fingerprint,
-            draft.service_tier,
-            draft.search_results,
-            draft.videos,
-            draft.citations,
-        )
-        made = _stream_cast(profile, route, draft, extras) if stream else _plain_cast(profile, route, draft, extras)
-        cast = replace(made, head=_head(profile, route, made.times_s[0], stream=stream, origin=origin))
+        cast = _cast(gateway, route, answer, stream=stream, origin=origin, priced=priced, added=added)
         draft.molds[key] = cast
     return cast
+
+
+def _cast(
+    gateway: Gateway,
+    route: Route,
+    answer: Answer,
+    *,
+    stream: bool,
+    origin: str | None,
+    priced: bool,
+    added: Additions,
+) -> Cast:
+    telling = _Telling(gateway, route, answer, priced, added)
+    made = telling.stream() if stream else telling.plain()
+    return replace(made, head=_head(gateway.profile, route, made.times_s[0], stream=stream, origin=origin))
+
+
+def cut_cast(gateway: Gateway, route: Route, answer: Answer | None, cuts: Cuts, *, origin: str | None) -> Cast:
+    """A stream that does not come to its own end: so many increments, then what the gateway says of it. Source: wire.md 4.6."""
+    profile = gateway.profile
+    made = _Telling(gateway, route, answer, False, NOTHING_ADDED).broken_off(cuts)
+    return replace(made, head=_head(profile, route, made.times_s[0], stream=True, origin=origin))
 
 
 def _head(
@@ -75,68 +123,166 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _plain_cast(profile: Profile, route: Route, draft: Draft, extras: Extras) -> Cast:
-    fields = answer_fields(
-        profile,
-        route,
-        latency_ms=_milliseconds(draft.latency_s),
-        upstream_latency=profile.upstream_latency_plain,
-    )
-    usage = usage_json(profile, draft.usage) if draft.usage is not None else None
-    found = completion.completion_json(profile, draft.choices, extras, usage=usage, extra_fields=fields)
-    encoded = encode(merged(found, draft.body) if draft.body else found)
-    mold = Mold.of(encoded + b"\n" if profile.body_newline else encoded)
-    return one_frame(mold, draft.latency_s)
+class _Frames:
+    """The frames of a stream, as they are added."""
+
+    def __init__(self) -> None:
+        self.molds: list[Mold] = []
+        self.times_s: list[float] = []
+        self.content: list[bool] = []
+
+    def add(self, mold: Mold, at_s: float, *, content: bool = False) -> None:
+        self.molds.append(mold)
+        self.times_s.append(at_s)
+        self.content.append(content)
+
+    def cast(self) -> Cast:
+        whole = Mold.joined(self.molds)
+        return Cast(tuple(self.times_s), tuple(self.molds), whole, tuple(self.content), sum(map(len, whole.literals)))
 
 
-def _stream_cast(profile: Profile, route: Route, draft: Draft, extras: Extras) -> Cast:
-    frames: list[Mold] = []
-    times: list[float] = []
-    content: list[bool] = []
-    reasons: dict[int, str | None] = {}
-    before_ms = 0
-    for delta in draft.deltas:
-        reasons.setdefault(delta.choice, None)
-        sent = chunk.forwarded(profile, delta)
-        if delta.finish_reason is not None and not (sent and delta.is_content):
-            reasons[delta.choice] = delta.finish_reason
-            delta = replace(delta, finish_reason=None)
-        if not sent:
-            continue
-        now_ms = _milliseconds(delta.at_s)
-        fields = answer_fields(profile, route, latency_ms=now_ms - before_ms, chunk_index=len(frames))
-        frames.append(_event(_chunk(profile, delta, extras, fields)))
-        times.append(delta.at_s)
-        content.append(delta.is_content)
-        before_ms = now_ms
-    end_s = draft.deltas[-1].at_s if draft.deltas else 0.0
-    fields = answer_fields(
-        profile,
-        route,
-        latency_ms=_milliseconds(end_s),
-        chunk_index=len(frames),
-        upstream_latency=profile.upstream_latency_last_chunk,
-    )
-    usage = usage_json(profile, draft.usage)
-    last = chunk.last_chunk_json(profile, reasons or {0: None}, extras, usage=usage, extra_fields=fields)
-    frames.append(_event(last if not draft.body else _laid_over(last, draft)))
-    frames.append(Mold((sse.DONE,), ()))
-    times += [end_s, end_s]
-    content += [False, False]
-    whole = Mold.joined(frames)
-    return Cast(tuple(times), tuple(frames), whole, tuple(content), sum(map(len, whole.literals)))
+class _Telling:
+    """One answer told by a gateway: as a whole, as a stream, or as a stream that is broken off."""
+
+    def __init__(self, gateway: Gateway, route: Route, answer: Answer | None, priced: bool, added: Additions) -> None:
+        self.quirks = gateway.quirks
+        self.profile = gateway.profile
+        self.route = route
+        self.draft = answer.draft if answer is not None else NO_DRAFT
+        self.added = added
+        self.usage = self.draft.usage if not self.quirks else usage_of(self.quirks, self.draft.usage, stream=bool(self.draft.deltas))
+        self.cost = hole(Slot.COST) if priced else None
+        draft = self.draft
+        self.extras = Extras(
+            answer.model if answer is not None else route.model,
+            answer.system_fingerprint if answer is not None else "",
+            draft.service_tier,
+            draft.search_results,
+            draft.videos,
+            draft.citations,
+        )
+
+    def plain(self) -> Cast:
+        """A whole answer. Of OpenAI's own, where the raw one is wanted, nothing else is sent. Source: wire.md 3."""
+        profile, draft = self.profile, self.draft
+        choices = choices_of(self.quirks, draft.choices) if self.quirks else draft.choices
+        raw: JsonObject | None = None
+        if self.added.raw_response:
+            raw = raw_completion_json(choices, self.extras, usage=self.usage)
+            if self.route.provider == RAW_ONLY:
+                return one_frame(Mold.of(encode(raw)), draft.latency_s)
+        fields = answer_fields(
+            profile,
+            self.route,
+            latency_ms=_milliseconds(draft.latency_s),
+            upstream_latency=profile.upstream_latency_plain,
+            additions=self.additions(raw),
+        )
+        usage = usage_json(profile, self.usage, self.cost) if self.usage is not None else None
+        found = completion.completion_json(profile, choices, self.extras, usage=usage, extra_fields=fields)
+        encoded = encode(merged(found, draft.body) if draft.body else found)
+        mold = Mold.of(encoded + b"\n" if profile.body_newline else encoded)
+        return one_frame(mold, draft.latency_s)
+
+    def stream(self) -> Cast:
+        """All increments, the chunk that the gateway makes itself, and the end."""
+        deltas = deltas_of(self.quirks, self.draft.deltas) if self.quirks else self.draft.deltas
+        frames = _Frames()
+        reasons = self.chunks(deltas, frames)
+        end_s = self.draft.deltas[-1].at_s if self.draft.deltas else 0.0
+        for payload in self.last_chunks(reasons, len(frames.molds), end_s):
+            laid = merged(payload, self.draft.body) if self.draft.body else payload
+            frames.add(_event(laid), end_s)
+        frames.add(Mold((sse.DONE,), ()), end_s)
+        return frames.cast()
+
+    def broken_off(self, cuts: Cuts) -> Cast:
+        """The increments that came, then an error, an end that looks good, or nothing for ever."""
+        deltas = self.draft.deltas[: cuts.kept]
+        frames = _Frames()
+        reasons = self.chunks(deltas_of(self.quirks, deltas) if self.quirks else deltas, frames)
+        if cuts.error is not None:
+            frames.add(Mold((self.error_event(cuts.error, reasons, len(frames.molds), cuts.at_s),), ()), cuts.at_s)
+        elif cuts.ending == "as_success":
+            self.usage = None
+            if self.draft.deltas:
+                for payload in self.last_chunks(reasons, len(frames.molds), cuts.at_s):
+                    frames.add(_event(payload), cuts.at_s)
+            frames.add(Mold((sse.DONE,), ()), cuts.at_s)
+        if not frames.molds:
+            frames.add(Mold((b"",), ()), cuts.at_s)
+        return frames.cast()
+
+    def chunks(self, deltas: Sequence[Delta], frames: _Frames) -> dict[int, str | None]:
+        """A frame for each increment that is forwarded; returns why each choice ended, as far as it has."""
+        profile, raw = self.profile, self.added.raw_response
+        reasons: dict[int, str | None] = {}
+        before_ms = 0
+        for delta in deltas:
+            reasons.setdefault(delta.choice, None)
+            sent = chunk.forwarded(profile, delta)
+            if delta.finish_reason is not None and not (sent and delta.is_content):
+                reasons[delta.choice] = delta.finish_reason
+                delta = replace(delta, finish_reason=None)
+            if not sent:
+                continue
+            now_ms = _milliseconds(delta.at_s)
+            upstream = raw_chunk_json(delta, self.extras) if raw else None
+            if upstream is not None and self.route.provider == RAW_ONLY:
+                payload = upstream
+            else:
+                fields = answer_fields(
+                    profile,
+                    self.route,
+                    latency_ms=now_ms - before_ms,
+                    chunk_index=len(frames.molds),
+                    additions=self.additions(upstream, on_the_way=True),
+                )
+                payload = chunk.chunk_json(profile, delta, self.extras, extra_fields=fields)
+            frames.add(_event(payload), delta.at_s, content=delta.is_content)
+            before_ms = now_ms
+        return reasons
+
+    def last_chunks(self, reasons: Mapping[int, str | None], index: int, end_s: float) -> Iterator[JsonObject]:
+        """The chunk that the gateway makes; under `split_last_chunk` two."""
+        profile = self.profile
+        fields = answer_fields(
+            profile,
+            self.route,
+            latency_ms=_milliseconds(end_s),
+            chunk_index=index,
+            upstream_latency=profile.upstream_latency_last_chunk,
+            additions=self.additions(None),
+        )
+        usage: Json = usage_json(profile, self.usage, self.cost)
+        if not self.quirks:
+            yield chunk.last_chunk_json(profile, reasons or {0: None}, self.extras, usage=usage, extra_fields=fields)
+            return
+        yield from last_chunks_of(self.quirks, profile, reasons or {0: None}, self.extras, usage, fields)
+
+    def error_event(self, error: WireError, reasons: Mapping[int, str | None], index: int, at_s: float) -> bytes:
+        """The frame that tells of an error; the stream then ends without `[DONE]`."""
+        body = error_json(self.profile, error, route=self.route, latency_ms=_milliseconds(at_s))
+        if not self.quirks:
+            return sse.encode_data(body)
+        fields = answer_fields(self.profile, self.route, latency_ms=_milliseconds(at_s), chunk_index=index)
+        return sse.encode_data(error_event_of(self.quirks, self.profile, body, reasons, self.extras, fields))
+
+    def additions(self, raw: JsonObject | None, *, on_the_way: bool = False) -> JsonObject | None:
+        """What this chunk or answer carries beside; `on_the_way`: a chunk before the last."""
+        added = self.added
+        if added is NOTHING_ADDED:
+            return None
+        pairs: list[tuple[str, Json]] = [
+            ("raw_request", added.raw_request if not on_the_way else None),
+            ("raw_response", raw),
+            ("cache_debug", added.cache_debug if not on_the_way else None),
+            ("provider_response_headers", added.provider_headers if not on_the_way else None),
+        ]
+        return {name: item for name, item in pairs if item is not None}
 
 
-def _chunk(profile: Profile, delta: Delta, extras: Extras, fields: JsonObject) -> JsonObject:
-    return chunk.chunk_json(profile, delta, extras, extra_fields=fields)
-
-
-def _laid_over(last: JsonObject, draft: Draft) -> JsonObject:
-    laid = merged(last, draft.body)
-    return laid if isinstance(laid, dict) else last
-
-
-def _event(payload: JsonObject) -> Mold:
+def _event(payload: Json) -> Mold:
     return Mold.of(sse.encode_data(encode(payload)))
 
 

@@ -41,6 +41,13 @@ class Attempt:
     number: int = 0
     fallback: int = 0
     virtual_key_name: str | None = None
+    deployment: str | None = None
+    """What the key in use has in the place of the model."""
+
+    @property
+    def served_model(self) -> str:
+        """The model as its provider knows it."""
+        return self.deployment or self.model
 
     @property
     def request(self) -> ChatRequest:

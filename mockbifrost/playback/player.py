@@ -94,8 +94,13 @@ class _Steps:
             position += 1
         self._position = position
         last = position == len(frames)
+        held = last and timeline.end == "hold"
         if due:
-            self._sink.write(due[0] if len(due) == 1 else b"".join(due), last=last)
+            data = due[0] if len(due) == 1 else b"".join(due)
+            if data or not held:
+                self._sink.write(data, last=last and not held)
+        if held:
+            return  # until the client leaves
         if last:
             self._end(Played(False, self._chunks))
         elif self._sink.full:

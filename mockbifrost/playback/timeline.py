@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
-from mockbifrost.gateway.outcome import Outcome
+from mockbifrost.gateway.outcome import End, Outcome
 from mockbifrost.values import value
 from mockbifrost.wire.headers import RawHeaders
 from mockbifrost.wire.mold import Mold
@@ -32,7 +32,7 @@ class Timeline:
     body: bytes
     frames: Sequence[Frame] = ()
     values: Sequence[bytes] = ()
-    end: Literal["clean", "close"] = "clean"
+    end: End = "clean"
     length: int | None = None
     """Bytes of the body, where they are told ahead."""
     joined: bool = True
@@ -46,7 +46,7 @@ def timeline_of(outcome: Outcome, speed: float) -> Timeline:
     if outcome.raw:
         return _written_out(outcome, speed)
     cast = outcome.cast
-    if not speed or (cast.immediate and not outcome.waited_s):
+    if outcome.end != "hold" and (not speed or (cast.immediate and not outcome.waited_s)):
         body = cast.whole.fill(outcome.values)
         length = None if outcome.stream else len(body)
         return Timeline(outcome.status, outcome.headers, body, end=outcome.end, length=length)

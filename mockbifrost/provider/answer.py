@@ -54,12 +54,24 @@ class Draft:
     citations: tuple[Json, ...] | None = None
     body: Mapping[str, Json] | None = None
     speed: float | None = None
+    reported: float | Mapping[str, Json] | None = None
+    """What the provider itself says that it costs."""
+    costless: bool = False
+    """Nothing is to be said of its cost."""
     molds: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheScript:
+    """The outcome of the gateway's cache as a script decides it; `hit` None: a miss."""
+
+    hit: Literal["direct", "semantic"] | None
+    similarity: float = 1.0
 
 
 @value
 class Answer:
-    """A provider's answer: the draft and what varies. Times in the draft are scripted seconds since the attempt began."""
+    """A provider's answer: the draft and what varies. `cache` is a word of the script about the gateway. Times in the draft are scripted seconds since the attempt began."""
 
     draft: Draft
     id: str
@@ -70,6 +82,7 @@ class Answer:
     prompt_tokens: int = 0
     total_tokens: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    cache: CacheScript | None = None
 
 
 Shape = Literal["openai", "string", "html", "empty", "plain_text"]
@@ -128,4 +141,4 @@ class Broken:
 
 
 Said = Answer | Failure | Refusal | RawAnswer | Broken
-"""All that may come of asking a provider; None instead: it has nothing to say to this attempt."""
+"""All that may come of asking a provider."""

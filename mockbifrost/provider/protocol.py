@@ -12,9 +12,9 @@ from mockbifrost.values import value
 
 @value
 class Reached:
-    """What was said to an attempt, by whom, and the counters as they are once it is taken."""
+    """What was said to an attempt (None: nobody knows), by whom, and the counters as they are once it is taken."""
 
-    said: Said
+    said: Said | None
     stub: StubRef | None
     tally: Tally
 
@@ -22,6 +22,6 @@ class Reached:
 class Provider(Protocol):
     """Plays the providers behind the gateway."""
 
-    def ask(self, attempt: Attempt, tally: Tally) -> Reached | None:
-        """What would be said to this attempt; None: nothing. Nothing is counted until the caller adopts the tally of the result."""
+    def ask(self, attempt: Attempt, tally: Tally) -> Reached:
+        """What would be said to this attempt. Nothing is counted until the caller adopts the tally of the result."""
         ...

@@ -59,7 +59,7 @@ class Auto:
         self._script = AutoScript()
         self._tools = tools
 
-    def ask(self, attempt: Attempt, tally: Tally) -> Reached | None:
+    def ask(self, attempt: Attempt, tally: Tally) -> Reached:
         """An answer made from the request; nothing is counted."""
         return Reached(self._script.perform(attempt, self._tools), AUTO, tally)
 

@@ -105,7 +105,9 @@ def _target_checks(when: WhenModel) -> list[Check]:
 
 
 def _model_forms(attempt: Attempt) -> tuple[str, ...]:
-    return (f"{attempt.provider}/{attempt.model}", attempt.model)
+    asked, served = attempt.model, attempt.served_model
+    forms = (f"{attempt.provider}/{asked}", asked)
+    return forms if served == asked else (f"{attempt.provider}/{served}", served, *forms)
 
 
 def _globs(names: Sequence[str]) -> tuple[list[TextMatcher], str]:

@@ -185,8 +185,8 @@ class ReplyScript:
             draft,
             "chatcmpl-" + draws.token("id", 29) if self.id is None else self.id,
             attempt.moment.created if self.created is None else self.created,
-            self.model or attempt.model,
-            fingerprint if fingerprint is not None else fingerprint_of(draws.seed, attempt.model),
+            self.model or attempt.served_model,
+            fingerprint if fingerprint is not None else fingerprint_of(draws.seed, attempt.served_model),
             tuple(["call_" + draws.token(f"call-{number}", 24) for number in range(draft.calls)])
             if draft.calls
             else (),
@@ -424,7 +424,7 @@ class ErrorScript:
         message = rendering.text(self.message)
         return Failure(
             self.status,
-            message.replace("{model}", attempt.model),
+            message.replace("{model}", attempt.served_model),
             self.type,
             self.code,
             self.param,

@@ -128,7 +128,7 @@ class Stubs:
             return merge(*pair, key=lambda stub: -stub.priority)
         return _chained(pair)
 
-    def ask(self, attempt: Attempt, tally: Tally) -> Reached | None:
+    def ask(self, attempt: Attempt, tally: Tally) -> Reached:
         """The first stub whose `when` holds and that is active, and what it says. Counters go into the tally of the result."""
         forked = tally.fork()
         for stub in self._candidates(attempt.conversation):
@@ -137,8 +137,7 @@ class Stubs:
             reached = self._reach(stub, attempt, forked)
             if reached is not None:
                 return reached
-        tally.adopt(forked)
-        return None
+        return Reached(None, None, forked)
 
     def _reach(self, stub: Stub, attempt: Attempt, tally: Tally) -> Reached | None:
         """Count that the attempt reached the stub; None: it steps aside."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mockbifrost.gateway.targets import default_key, parse_model
-from mockbifrost.match.attempt import Attempt, Moment
+from mockbifrost.gateway.pipeline import Asked, first_attempt
+from mockbifrost.match.attempt import Moment
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.match.near_miss import NearMiss
 from mockbifrost.provider.tally import Tally
-from mockbifrost.provider.validate import refusal_of
 from mockbifrost.scenario.stubs import Stub
-from mockbifrost.seeds import Draws
 from mockbifrost.session.session import Session
 from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.request import fingerprint, parse_body, validate
@@ -51,25 +49,15 @@ def explain(session: Session, body: bytes, headers: RequestHeaders | None = None
     parsed = parse_body(body)
     request = validate(parsed)
     print_ = fingerprint(parsed)
-    target = parse_model(request.model, session.gateway.providers)
     moment = Moment(session.clock.elapsed_s(), session.clock.created(), 0, 0)
-    draws = Draws(session.seed, print_, 0, target.provider)
-    attempt = Attempt(
-        Conversation(request, parsed),
-        headers or RequestHeaders(()),
-        target.provider,
-        target.model,
-        moment,
-        draws,
-        default_key(target.provider),
-    )
-    refusal = refusal_of(request)
+    asked = Asked(Conversation(request, parsed), headers or RequestHeaders(()), moment, session.seed, print_)
+    attempt, refusal = first_attempt(asked, session.gateway)
     tally = Tally(session.counters.counts, {}, session.gates)
-    reached = session.stubs.ask(attempt, tally.fork()) if refusal is None else None
+    reached = session.stubs.ask(attempt, tally) if refusal is None else None
     answers: Stub | None = None
     others: list[NearMiss] = []
     for stub in session.stubs:
-        if reached is not None and stub.ref == reached.stub and answers is None:
+        if reached is not None and reached.said is not None and stub.ref == reached.stub and answers is None:
             answers = stub
             continue
         miss = session.stubs.near_miss(stub, attempt, tally, tally.count(stub.reached_key))

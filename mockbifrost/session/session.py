@@ -10,7 +10,9 @@ from typing import Any, Final
 from mockbifrost.clock import Clock
 from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.outcome import Outcome
-from mockbifrost.gateway.pipeline import Asked, broken_outcome, decide, error_outcome, refusal_error
+from mockbifrost.gateway.pipeline import Asked, decide
+from mockbifrost.gateway.refusals import broken_outcome, error_outcome, refusal_error
+from mockbifrost.gateway.state import GatewayState
 from mockbifrost.gateway.targets import Target
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.near_miss import NearMiss
@@ -102,6 +104,7 @@ class Session:
         self._lenient = lenient
         self.calls = Calls()
         self.counters = Counters()
+        self.state = GatewayState()
         self.gates: dict[str, bool] = {}
 
     def ask(self, received: Received) -> Exchange:
@@ -124,6 +127,7 @@ class Session:
         outcome = decide(
             asked,
             self.gateway,
+            self.state,
             self.stubs,
             tally,
             lambda attempt: self._explained(attempt, tally, misses),
@@ -133,6 +137,8 @@ class Session:
             self.counters.apply(tally.added)
         if tally.spent:
             call.spent.update(tally.spent)
+        if outcome.pinned is not None:
+            self.state.sticky.pin(outcome.pinned)
         return self._begun(received, call, outcome, tuple(misses), elapsed_s, retry, print_, stream)
 
     def _explained(self, attempt: Attempt, tally: Tally, misses: list[NearMiss]) -> str:
@@ -167,8 +173,13 @@ class Session:
         return Exchange(entry, call, outcome, print_, stream)
 
     def finish(self, exchange: Exchange, played: Played) -> None:
-        """The response has ended: the call may be retried, or is done."""
+        """The response has ended: it is charged and stored, and the call may be retried, or is done."""
         exchange.entry.played = played
+        outcome = exchange.outcome
+        if outcome.charge is not None:
+            content = sum(outcome.cast.content) if played.closed else 0
+            share = 1.0 if not played.closed else played.chunks / content if content else 0.0
+            self.state.settle(outcome, self.clock.elapsed_s() + outcome.waited_s, share, whole=not played.closed)
         self.journal.grow(exchange.entry, exchange.outcome.cast.size)
         if exchange.fingerprint is not None:
             badly = played.closed or exchange.outcome.ended_badly
@@ -209,8 +220,9 @@ class Session:
         return {stub.id: self.counters.counts.get(stub.used_key, 0) for stub in self.stubs}
 
     def reset(self) -> None:
-        """Forget counters, calls, gates and journal, and set the clock back; the stubs stay."""
+        """Forget counters, calls, gates, journal and what the gateway remembers, and set the clock back; the stubs stay."""
         self.counters.clear()
+        self.state.reset()
         self.calls = Calls()
         self.gates.clear()
         self.clock.restart()

@@ -60,6 +60,26 @@ def format_duration(seconds: float) -> str:
     return "".join(pieces) or "0s"
 
 
+_GO_PIECE: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
+_GO_WHOLE: Final = re.compile(rf"(?:{_GO_PIECE.pattern})+")
+_GO_UNITS_S: Final = MappingProxyType({"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0})
+
+
+def header_seconds(text: str | None) -> float | None:
+    """Seconds of a header that holds a duration as Go writes it (`30m`, `1h30m`) or whole seconds; None for anything else and for none.
+
+    Source: wire.md 7.
+    """
+    bare = (text or "").strip()
+    if len(bare) > 64:
+        return None
+    if bare.isascii() and bare.isdigit():
+        return float(bare)
+    if _GO_WHOLE.fullmatch(bare):
+        return sum([float(number) * _GO_UNITS_S[unit] for number, unit in _GO_PIECE.findall(bare)])
+    return None
+
+
 _SCHEMA: Final = {
     "anyOf": [
         {"type": "string", "pattern": rf"^\s*(?:(?:{_PIECE.pattern})+|{_ZERO.pattern})\s*$"},

@@ -191,7 +191,7 @@ class ProviderSettings(Node):
     retry_backoff: BackoffSettings = Field(default_factory=BackoffSettings)
     timeout: Positive = 30.0
     stream_idle_timeout: Positive = 60.0
-    keys: Annotated[Many[KeySettings], Field(min_length=1)] | None = None
+    keys: Many[KeySettings] | None = None
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mockbifrost.wire.extra_fields import Route, error_fields
@@ -41,9 +42,14 @@ def http_status(profile: Profile, error: WireError, *, stream: bool) -> int:
 
 
 def error_json(
-    profile: Profile, error: WireError, *, route: Route | None = None, latency_ms: int | None = None
+    profile: Profile,
+    error: WireError,
+    *,
+    route: Route | None = None,
+    latency_ms: int | None = None,
+    additions: Mapping[str, Json] | None = None,
 ) -> bytes:
-    """The body. `<`, `>` and `&` are escaped inside `error`, as Go's encoder does there."""
+    """The body. `additions` are further extra_fields. `<`, `>` and `&` are escaped inside `error`, as Go's encoder does there."""
     inner: JsonObject = {}
     for key, value in (("error", error.cause), ("type", error.error_type), ("code", error.code)):
         if value is not None:
@@ -64,12 +70,19 @@ def error_json(
     outer["is_bifrost_error"] = error.is_bifrost_error
     if error.status_code is not None:
         outer["status_code"] = error.status_code
-    extra = error_fields(profile, route, latency_ms=latency_ms, error_type=error.classification)
+    extra = error_fields(
+        profile, route, latency_ms=latency_ms, error_type=error.classification, additions=additions
+    )
     return encode(outer)[:-1] + b',"error":' + encoded + b',"extra_fields":' + encode(extra) + b"}"
 
 
 def error_mold(
-    profile: Profile, error: WireError, *, route: Route | None = None, latency_ms: int | None = None
+    profile: Profile,
+    error: WireError,
+    *,
+    route: Route | None = None,
+    latency_ms: int | None = None,
+    additions: Mapping[str, Json] | None = None,
 ) -> Mold:
     """The body as a mold without holes, as answers are."""
-    return Mold((error_json(profile, error, route=route, latency_ms=latency_ms),), ())
+    return Mold((error_json(profile, error, route=route, latency_ms=latency_ms, additions=additions),), ())

@@ -23,12 +23,17 @@ class Route:
     primary_model: str = ""
 
 
+def _is_alias(route: Route) -> bool:
+    return bool(route.resolved_model) and route.resolved_model != route.model
+
+
 def routing_info(route: Route) -> JsonObject:
     """The routing of one request; empty values are left out."""
     pairs: list[tuple[str, Json]] = [
         ("provider", route.provider),
         ("model", route.model),
         ("key", route.key),
+        ("resolved_key_alias", {"model_id": route.resolved_model} if _is_alias(route) else None),
         ("is_fallback", route.fallback > 0),
         ("primary_provider", route.primary_provider if route.fallback else ""),
         ("primary_model", route.primary_model if route.fallback else ""),
@@ -74,7 +79,12 @@ def answer_fields(
 
 
 def error_fields(
-    profile: Profile, route: Route | None, *, latency_ms: int | None, error_type: str | None
+    profile: Profile,
+    route: Route | None,
+    *,
+    latency_ms: int | None,
+    error_type: str | None,
+    additions: Mapping[str, Json] | None = None,
 ) -> JsonObject:
     """The fields of an error. An error from before the request was understood has next to none."""
     fields: JsonObject = {}
@@ -86,6 +96,8 @@ def error_fields(
         fields.update(_model_names(profile, route))
         if route.request_type:
             fields["request_type"] = route.request_type
+    if additions:
+        fields.update(additions)
     if profile.error_latency and latency_ms is not None:
         fields["latency"] = latency_ms
     if profile.error_type and error_type:

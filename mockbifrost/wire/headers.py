@@ -93,8 +93,13 @@ def route_headers(profile: Profile, route: Route, *, latency_ms: float | None) -
     ]
     if profile.routing_headers:
         for name, value in routing_info(route).items():
-            text = "true" if value is True else str(value)
-            pairs.append((b"x-bifrost-routing-info-" + name.replace("_", "-").encode(), text))
+            if isinstance(value, Mapping):  # the alias: a header for each of its keys
+                named = {f"alias_{key}": item for key, item in value.items()}
+            else:
+                named = {name: value}
+            for key, item in named.items():
+                text = "true" if item is True else str(item)
+                pairs.append((b"x-bifrost-routing-info-" + key.replace("_", "-").encode(), text))
         if latency_ms is not None:
             pairs.append((b"x-bifrost-upstream-latency-ms", f"{latency_ms:.3f}"))
     for name_bytes, text in pairs:
@@ -167,6 +172,17 @@ class RequestHeaders(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._all())
+
+
+_KEY_CARRIERS: Final = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
+
+
+def marked(raw: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether any header is one for the gateway: `x-bf-…`, or one that carries a virtual key."""
+    for name, value in raw:
+        if name[:5] == b"x-bf-" or (name in _KEY_CARRIERS and b"sk-bf-" in value.lower()):
+            return True
+    return False
 
 
 def virtual_key(headers: Mapping[str, str]) -> str | None:

@@ -24,6 +24,7 @@ class Slot(IntEnum):
     PROMPT_TOKENS = 2
     TOTAL_TOKENS = 3
     FINGERPRINT = 4
+    COST = 5
     CALL = 8
 
 

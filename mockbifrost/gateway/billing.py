@@ -1,0 +1,78 @@
+"""What an answer costs, and what `usage.cost` says of it. Source: gateway-behaviour.md 3, wire.md 0.1."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mockbifrost.gateway.configuration import Gateway, Price
+from mockbifrost.gateway.pricing import cost_json, parts_of, price_of, reported_json
+from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft
+from mockbifrost.values import value
+from mockbifrost.wire.jsontypes import encode
+
+FREE: Final = b'{"total_cost":0}'
+
+
+@value
+class Bill:
+    """Tokens and US dollars of one answer; `json` is `usage.cost`, None where there is none."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    dollars: float = 0.0
+    output_dollars: float = 0.0
+    json: bytes | None = None
+
+
+NOTHING: Final = Bill(0, 0)
+_KIND: Final = "bill"
+
+
+def bill_of(gateway: Gateway, provider: str, model: str, answer: Answer) -> Bill:
+    """The bill for an answer of this provider to a request for this model. What a provider reports itself beats what is computed."""
+    usage = answer.draft.usage
+    if usage is None:
+        return NOTHING
+    prompt = answer.prompt_tokens if usage.computed else usage.prompt_tokens
+    price = _price(gateway, provider, model, answer.model)
+    molds = answer.draft.molds
+    key = (_KIND, gateway.profile.name, gateway.cost, gateway.quirks, price, prompt)
+    bill: Bill | None = molds.get(key)
+    if bill is None:
+        if len(molds) >= MOST_MOLDS:
+            molds.clear()
+        bill = molds[key] = _made(gateway, price, answer.draft, prompt)
+    return bill
+
+
+def cached_bill(gateway: Gateway, provider: str, model: str, answer: Answer) -> Bill:
+    """The bill for an answer from the cache: nothing; what the provider had reported is still said. Source: gateway-behaviour.md 2.7."""
+    bill = bill_of(gateway, provider, model, answer)
+    said = bill.json if bill.json is None or answer.draft.reported is not None else FREE
+    return Bill(bill.prompt_tokens, bill.completion_tokens, json=said)
+
+
+def _price(gateway: Gateway, provider: str, model: str, answered: str) -> Price | None:
+    """By the model that was asked, else by the one that answered. Without costs the built-in catalogue is left alone."""
+    built_in = gateway.cost != "none"
+    price = price_of(gateway.pricing, provider, model, built_in=built_in)
+    if price is None and answered != model:
+        price = price_of(gateway.pricing, provider, answered, built_in=built_in)
+    return price
+
+
+def _made(gateway: Gateway, price: Price | None, draft: Draft, prompt: int) -> Bill:
+    usage, profile = draft.usage, gateway.profile
+    assert usage is not None  # the caller has seen to it
+    shown = gateway.cost != "none" and not draft.costless
+    if draft.reported is not None:
+        reported = reported_json(profile, draft.reported)
+        total = reported.get("total_cost")
+        dollars = float(total) if isinstance(total, int | float) else 0.0
+        json = encode(reported) if shown else None
+        return Bill(prompt, usage.completion_tokens, dollars, 0.0, json)
+    if price is None:
+        return Bill(prompt, usage.completion_tokens)
+    parts = parts_of(usage, price, prompt_tokens=prompt, quirks=gateway.quirks)
+    json = encode(cost_json(profile, parts)) if shown and gateway.cost == "computed" else None
+    return Bill(prompt, usage.completion_tokens, parts.total, parts.output, json)

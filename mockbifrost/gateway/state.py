@@ -1,0 +1,50 @@
+"""What the gateway of one session remembers from request to request. Read while a request is decided, changed only by the session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mockbifrost.gateway.cache import Cache
+from mockbifrost.gateway.governance import Limits
+from mockbifrost.gateway.keys import Sticky
+from mockbifrost.gateway.ledger import Ledger
+from mockbifrost.gateway.outcome import Outcome
+
+
+@dataclass(slots=True)
+class GatewayState:
+    """The cache, what virtual keys have used, the ledger, the keys of sticky sessions."""
+
+    cache: Cache = field(default_factory=Cache)
+    limits: Limits = field(default_factory=Limits)
+    ledger: Ledger = field(default_factory=Ledger)
+    sticky: Sticky = field(default_factory=Sticky)
+
+    def settle(self, outcome: Outcome, now_s: float, share: float, *, whole: bool) -> None:
+        """A response has ended: charge what was sent, a `share` from 0 to 1 of it; store what was sent to its end."""
+        charge = outcome.charge
+        if charge is not None:
+            charge = charge if whole else charge.part(share)
+            key = outcome.virtual_key
+            self.ledger.charge(
+                key.name if key is not None else "",
+                charge.provider,
+                charge.model,
+                prompt_tokens=charge.prompt_tokens,
+                completion_tokens=charge.completion_tokens,
+                cost=charge.dollars,
+                cached=charge.cached,
+            )
+            if key is not None and not charge.cached:
+                tokens = charge.prompt_tokens + charge.completion_tokens
+                self.limits.charge(key, tokens=tokens, dollars=charge.dollars, now_s=now_s)
+        if outcome.stored is not None and whole:
+            lookup, answer = outcome.stored
+            self.cache.store(lookup, answer, outcome.cast.size, now_s)
+
+    def reset(self) -> None:
+        """Forget all."""
+        self.cache.reset()
+        self.limits.reset()
+        self.ledger.reset()
+        self.sticky.reset()
