@@ -13,6 +13,7 @@ from mockbifrost.gateway.billing import Bill, bill_of, cached_bill
 from mockbifrost.gateway.cache import Hit, Lookup, hit_debug, lookup_of, miss_debug
 from mockbifrost.gateway.configuration import Gateway, ProviderRules, VirtualKey
 from mockbifrost.gateway.denied import Denied
+from mockbifrost.gateway.failures import failure_error
 from mockbifrost.gateway.governance import admitted, target_denied
 from mockbifrost.gateway.keys import STICKY_TTL_S, Pinned, Ring, keys_for
 from mockbifrost.gateway.outcome import Charge, Ended, Outcome, Trace
@@ -30,7 +31,6 @@ from mockbifrost.gateway.render import (
     Additions,
     answer_cast,
     cut_cast,
-    failure_error,
     one_frame,
     raw_cast,
     values_of,
@@ -38,7 +38,7 @@ from mockbifrost.gateway.render import (
 from mockbifrost.gateway.retries import Cause, Retries, judge
 from mockbifrost.gateway.state import GatewayState
 from mockbifrost.gateway.targets import Target, fallbacks_of, parse_model
-from mockbifrost.gateway.upstream import Broke, Cuts, hears
+from mockbifrost.gateway.upstream import Broke, Cuts, Hangs, NoChunks, hears
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Answer, Broken, Failure, RawAnswer, Refusal, StubRef
@@ -295,7 +295,8 @@ class _Journey:
             return lookup, None if hit is None else self.cached(attempt, lookup, hit, None)
         assert isinstance(said, Answer)
         self.tally.adopt(reached.tally)
-        hit = Hit(script.hit, said, lookup, script.similarity)
+        similarity = script.similarity if script.hit == "semantic" else None
+        hit = Hit(script.hit, lookup.id, said, attempt.provider, attempt.model, similarity)
         return lookup, self.cached(attempt, lookup, hit, reached.stub)
 
     def cached(self, attempt: Attempt, lookup: Lookup, hit: Hit, stub: StubRef | None) -> Outcome:
@@ -304,7 +305,8 @@ class _Journey:
         debug = hit_debug(self.profile, lookup, hit)
         if "null_body_on_cache_hit" in self.gateway.quirks and hit.kind == "direct" and not self.stream:
             return self.null_body(attempt, stub)
-        outcome = self.sent(attempt, hit.answer, stub, cached_bill(self.gateway, hit.answer), debug)
+        bill = cached_bill(self.gateway, attempt.provider, attempt.model, hit.answer)
+        outcome = self.sent(attempt, hit.answer, stub, bill, debug)
         charge = Charge(attempt.provider, attempt.model, 0, 0, 0.0, cached=True)
         return replace(outcome, cast=outcome.cast.without_waits(), charge=charge, speed=None)
 
@@ -380,11 +382,12 @@ class _Journey:
         if isinstance(said, RawAnswer):
             return self.raw(attempt, said, stub), False
         heard = hears(self.profile, leg.rules, self.gateway.quirks, said, stream=self.stream)
+        if heard is None:
+            assert isinstance(said, Answer)  # a fault alone is always heard
+            return self.answered(attempt, said, stub, lookup), False
         if isinstance(heard, Broke):
             return heard
-        if isinstance(said, Answer) and not isinstance(heard, Cuts):
-            return self.answered(attempt, said if heard is None else heard, stub, lookup), False
-        return self.cut(attempt, said, heard, stub), False
+        return self.cut(attempt, said if isinstance(said, Answer) else None, heard, stub), False
 
     def answered(self, attempt: Attempt, answer: Answer, stub: StubRef | None, lookup: Lookup | None) -> Outcome:
         """A good answer, plain or streamed."""
@@ -416,6 +419,7 @@ class _Journey:
             stub,
             waited_s=self.waited_s,
             speed=answer.draft.speed,
+            end="hold" if self.stream and "done_then_open" in self.gateway.quirks else "clean",
             charge=Charge(
                 attempt.provider,
                 attempt.model,
@@ -463,13 +467,15 @@ class _Journey:
 
     # --------------------------------------------------------------------------------------------------- how it may end
 
-    def cut(self, attempt: Attempt, said: Answer | ConnectionFault, cuts: Cuts, stub: StubRef | None) -> Outcome:
-        """A stream that went on for a while, or one that never begins and never ends."""
-        route = self.route(attempt)
-        answer = said if isinstance(said, Answer) else None
-        cast = cut_cast(self.gateway, route, answer, cuts, origin=self.asked.headers.first(b"origin"))
-        error = cuts.error
-        self.note(attempt, stub, "error" if error is not None else "answer", 200, _type_of(error), cuts.at_s)
+    def cut(
+        self, attempt: Attempt, answer: Answer | None, heard: Cuts | NoChunks | Hangs, stub: StubRef | None
+    ) -> Outcome:
+        """A stream that went on for a while, one without chunks, or one that never begins and never ends."""
+        cast = cut_cast(
+            self.gateway, self.route(attempt), answer, heard, origin=self.asked.headers.first(b"origin")
+        )
+        error = heard.error if isinstance(heard, Cuts) else None
+        self.note(attempt, stub, "error" if error is not None else "answer", 200, _type_of(error), cast.times_s[-1])
         outcome = Outcome(
             200,
             self.head(cast.head, attempt, answer) if answer is not None else [*cast.head],
@@ -480,15 +486,15 @@ class _Journey:
             stub,
             waited_s=self.waited_s,
             speed=answer.draft.speed if answer is not None else None,
-            end="hold" if cuts.ending == "hold" or "done_then_open" in self.gateway.quirks else "clean",
+            end="hold" if isinstance(heard, Hangs) else "clean",
         )
-        if answer is None or not answer.draft.deltas:
+        if answer is None or not isinstance(heard, Cuts):
             return outcome
         bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
         whole = Charge(
             attempt.provider, attempt.model, bill.prompt_tokens, bill.completion_tokens, bill.dollars, bill.output_dollars
         )
-        return replace(outcome, charge=whole.part(cuts.kept / len(answer.draft.deltas)))
+        return replace(outcome, charge=whole.part(heard.kept / len(answer.draft.deltas)))
 
     def failed(self, attempt: Attempt, failure: Failure | Broke, stub: StubRef | None) -> Outcome:
         """A provider's error handed on, or the gateway's own about its connection."""

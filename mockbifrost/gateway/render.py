@@ -9,8 +9,8 @@ from typing import Final
 from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.deviations import choices_of, deltas_of, error_event_of, last_chunks_of, usage_of
 from mockbifrost.gateway.outcome import Cast
-from mockbifrost.gateway.upstream import Cuts
-from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft, Failure, RawAnswer
+from mockbifrost.gateway.upstream import Cuts, Hangs, NoChunks
+from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft, RawAnswer
 from mockbifrost.values import value
 from mockbifrost.wire import chunk, completion, headers, sse
 from mockbifrost.wire.chunk import Delta
@@ -26,14 +26,6 @@ from mockbifrost.wire.usage import usage_json
 NO_DRAFT: Final = Draft()
 RAW_ONLY: Final = "openai"
 """Whose raw answers are sent instead of the gateway's own. Source: wire.md 3."""
-
-_EMPTY_BODY = {
-    401: "authentication failed: unauthorized (401) - check your API key",
-    403: "access forbidden (403) - your API key may not have permission for this operation",
-    404: "resource not found (404)",
-    429: "rate limit exceeded (429)",
-}
-
 
 def values_of(answer: Answer, cost: bytes | None) -> tuple[bytes, ...]:
     """What goes into the holes of an answer, by slot; `cost` is the JSON of `usage.cost`."""
@@ -94,16 +86,22 @@ def _cast(
     priced: bool,
     added: Additions,
 ) -> Cast:
-    telling = _Telling(gateway, route, answer, priced, added)
+    telling = _Telling(gateway, route, answer, stream=stream, priced=priced, added=added)
     made = telling.stream() if stream else telling.plain()
     return replace(made, head=_head(gateway.profile, route, made.times_s[0], stream=stream, origin=origin))
 
 
-def cut_cast(gateway: Gateway, route: Route, answer: Answer | None, cuts: Cuts, *, origin: str | None) -> Cast:
+def cut_cast(
+    gateway: Gateway, route: Route, answer: Answer | None, heard: Cuts | NoChunks | Hangs, *, origin: str | None
+) -> Cast:
     """A stream that does not come to its own end: so many increments, then what the gateway says of it. Source: wire.md 4.6."""
-    profile = gateway.profile
-    made = _Telling(gateway, route, answer, False, NOTHING_ADDED).broken_off(cuts)
-    return replace(made, head=_head(profile, route, made.times_s[0], stream=True, origin=origin))
+    if isinstance(heard, Hangs):
+        made = one_frame(Mold((b"",), ()))
+    elif isinstance(heard, NoChunks):
+        made = one_frame(Mold((sse.DONE,), ()), heard.at_s)
+    else:
+        made = _Telling(gateway, route, answer, stream=True).broken_off(heard)
+    return replace(made, head=_head(gateway.profile, route, made.times_s[0], stream=True, origin=origin))
 
 
 def _head(
@@ -144,13 +142,22 @@ class _Frames:
 class _Telling:
     """One answer told by a gateway: as a whole, as a stream, or as a stream that is broken off."""
 
-    def __init__(self, gateway: Gateway, route: Route, answer: Answer | None, priced: bool, added: Additions) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        route: Route,
+        answer: Answer | None,
+        *,
+        stream: bool,
+        priced: bool = False,
+        added: Additions = NOTHING_ADDED,
+    ) -> None:
         self.quirks = gateway.quirks
         self.profile = gateway.profile
         self.route = route
         self.draft = answer.draft if answer is not None else NO_DRAFT
         self.added = added
-        self.usage = self.draft.usage if not self.quirks else usage_of(self.quirks, self.draft.usage, stream=bool(self.draft.deltas))
+        self.usage = usage_of(self.quirks, self.draft.usage, stream=stream) if self.quirks else self.draft.usage
         self.cost = hole(Slot.COST) if priced else None
         draft = self.draft
         self.extras = Extras(
@@ -197,20 +204,18 @@ class _Telling:
         return frames.cast()
 
     def broken_off(self, cuts: Cuts) -> Cast:
-        """The increments that came, then an error, an end that looks good, or nothing for ever."""
+        """The increments that came, then an error, or an end that looks good."""
         deltas = self.draft.deltas[: cuts.kept]
         frames = _Frames()
         reasons = self.chunks(deltas_of(self.quirks, deltas) if self.quirks else deltas, frames)
         if cuts.error is not None:
-            frames.add(Mold((self.error_event(cuts.error, reasons, len(frames.molds), cuts.at_s),), ()), cuts.at_s)
-        elif cuts.ending == "as_success":
-            self.usage = None
-            if self.draft.deltas:
-                for payload in self.last_chunks(reasons, len(frames.molds), cuts.at_s):
-                    frames.add(_event(payload), cuts.at_s)
-            frames.add(Mold((sse.DONE,), ()), cuts.at_s)
-        if not frames.molds:
-            frames.add(Mold((b"",), ()), cuts.at_s)
+            event = self.error_event(cuts.error, reasons, len(frames.molds), cuts.at_s)
+            frames.add(Mold((event,), ()), cuts.at_s)
+            return frames.cast()
+        self.usage = None
+        for payload in self.last_chunks(reasons, len(frames.molds), cuts.at_s):
+            frames.add(_event(payload), cuts.at_s)
+        frames.add(Mold((sse.DONE,), ()), cuts.at_s)
         return frames.cast()
 
     def chunks(self, deltas: Sequence[Delta], frames: _Frames) -> dict[int, str | None]:
@@ -292,43 +297,3 @@ def raw_cast(raw: RawAnswer) -> Cast:
     times = [at_s for at_s, _data in raw.pieces] or [0.0]
     whole = Mold.joined(molds)
     return Cast(tuple(times), tuple(molds), whole, tuple([True] * len(molds)), len(whole.literals[0]))
-
-
-def failure_error(failure: Failure) -> WireError:
-    """A provider's failure in the gateway's words. Source: wire.md 6.3."""
-    classification = classify(failure.status, failure.code)
-    if failure.shape == "openai":
-        return WireError(
-            failure.message,
-            failure.status,
-            error_type=failure.type,
-            code=failure.code,
-            param=failure.param,
-            classification=classification,
-        )
-    return WireError(_reworded(failure), failure.status, classification=classification)
-
-
-def _reworded(failure: Failure) -> str:
-    """The message where the provider's body is not OpenAI's."""
-    status = failure.status
-    if failure.shape == "html":
-        return "HTML response received from provider"
-    if failure.shape == "plain_text":
-        return f"provider API error: {failure.message}"
-    if failure.shape == "string":
-        return failure.message
-    if status in (500, 502, 503, 504):
-        return f"provider server error ({status})"
-    return _EMPTY_BODY.get(status, f"empty response received from provider (HTTP {status})")
-
-
-def classify(status: int, code: str | None) -> str:
-    """The class of a provider's failure, as newer releases name it. Source: wire.md 5."""
-    if code == "model_not_found":
-        return "caller_model_not_available"
-    if code == "insufficient_quota" or status == 402:
-        return "provider_billing"
-    table = {401: "provider_auth_failed", 403: "provider_auth_failed", 408: "provider_timeout", 429: "provider_rate_limited",
-             503: "provider_overloaded", 504: "provider_timeout", 529: "provider_overloaded"}  # fmt: skip
-    return table.get(status, "provider_server_error" if status >= 500 else "caller_invalid_request")
