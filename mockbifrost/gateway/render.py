@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mockbifrost.gateway.outcome import Cast
 from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft, Failure, RawAnswer
+from mockbifrost.vocabulary.connection_errors import EMPTY_RESPONSE, HTML_RESPONSE
 from mockbifrost.wire import chunk, completion, headers, sse
 from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.completion import Extras
@@ -167,14 +168,14 @@ def _reworded(failure: Failure) -> str:
     """The message where the provider's body is not OpenAI's."""
     status = failure.status
     if failure.shape == "html":
-        return "HTML response received from provider"
+        return HTML_RESPONSE
     if failure.shape == "plain_text":
         return f"provider API error: {failure.message}"
     if failure.shape == "string":
         return failure.message
     if status in (500, 502, 503, 504):
         return f"provider server error ({status})"
-    return _EMPTY_BODY.get(status, f"empty response received from provider (HTTP {status})")
+    return _EMPTY_BODY.get(status, f"{EMPTY_RESPONSE} (HTTP {status})")
 
 
 def classify(status: int, code: str | None) -> str:
