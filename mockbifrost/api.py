@@ -27,6 +27,7 @@ from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.load import load_paths, load_text, stub_from_mapping
 from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.scenario.stubs import Stub
+from mockbifrost.scenario.upstream_model import answerless
 from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.session.assembly import assemble, compiled, merged_settings
@@ -536,6 +537,12 @@ class When:
     def pace(self, name: str | None = None, **keys: Any) -> Self:
         """When the provider says what."""
         return self._with("pace", {**({"name": name} if name is not None else {}), **keys})
+
+    def upstream(self, fault: str | None = None, **settings: Any) -> Self:
+        """The provider's connection breaks: a fault's name, with its settings if any, or the keys of `upstream`. `for_` stands for `for`."""
+        keys = {key.rstrip("_"): value for key, value in settings.items()}
+        value = keys if fault is None else {fault: keys} if keys else fault
+        return self._with("upstream", value, behaviour=answerless(value) is None)
 
     def name(self, text: str) -> Self:
         """What messages and headers call it."""

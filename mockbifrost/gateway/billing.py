@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from mockbifrost.gateway.configuration import Gateway, Price
-from mockbifrost.gateway.pricing import cost_json, parts_of, price_of, reported_json
+from mockbifrost.gateway.pricing import parts_of, price_of
 from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft
 from mockbifrost.values import value
+from mockbifrost.wire.cost import cost_json, reported_json
 from mockbifrost.wire.jsontypes import encode
 
 FREE: Final = b'{"total_cost":0}'
@@ -34,7 +35,7 @@ def bill_of(gateway: Gateway, provider: str, model: str, answer: Answer) -> Bill
     if usage is None:
         return NOTHING
     prompt = answer.prompt_tokens if usage.computed else usage.prompt_tokens
-    price = _price(gateway, provider, model, answer.model)
+    price = _price(gateway, provider, model, answer.model, prompt)
     molds = answer.draft.molds
     key = (_KIND, gateway.profile.name, gateway.cost, gateway.quirks, price, prompt)
     bill: Bill | None = molds.get(key)
@@ -52,12 +53,12 @@ def cached_bill(gateway: Gateway, provider: str, model: str, answer: Answer) -> 
     return Bill(bill.prompt_tokens, bill.completion_tokens, json=said)
 
 
-def _price(gateway: Gateway, provider: str, model: str, answered: str) -> Price | None:
+def _price(gateway: Gateway, provider: str, model: str, answered: str, prompt: int) -> Price | None:
     """By the model that was asked, else by the one that answered. Without costs the built-in catalogue is left alone."""
     built_in = gateway.cost != "none"
-    price = price_of(gateway.pricing, provider, model, built_in=built_in)
+    price = price_of(gateway.pricing, provider, model, prompt_tokens=prompt, built_in=built_in)
     if price is None and answered != model:
-        price = price_of(gateway.pricing, provider, answered, built_in=built_in)
+        price = price_of(gateway.pricing, provider, answered, prompt_tokens=prompt, built_in=built_in)
     return price
 
 
@@ -75,4 +76,4 @@ def _made(gateway: Gateway, price: Price | None, draft: Draft, prompt: int) -> B
         return Bill(prompt, usage.completion_tokens)
     parts = parts_of(usage, price, prompt_tokens=prompt, quirks=gateway.quirks)
     json = encode(cost_json(profile, parts)) if shown and gateway.cost == "computed" else None
-    return Bill(prompt, usage.completion_tokens, parts.total, parts.output, json)
+    return Bill(prompt, usage.completion_tokens, parts.total, parts.after, json)

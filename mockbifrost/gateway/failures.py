@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mockbifrost.provider.answer import Failure
+from mockbifrost.vocabulary.connection_errors import EMPTY_RESPONSE, HTML_RESPONSE
 from mockbifrost.wire.envelope import WireError
 
 _EMPTY_BODY: Final = {
@@ -34,14 +35,14 @@ def _reworded(failure: Failure) -> str:
     """The message where the provider's body is not OpenAI's."""
     status = failure.status
     if failure.shape == "html":
-        return "HTML response received from provider"
+        return HTML_RESPONSE
     if failure.shape == "plain_text":
         return f"provider API error: {failure.message}"
     if failure.shape == "string":
         return failure.message
     if status in (500, 502, 503, 504):
         return f"provider server error ({status})"
-    return _EMPTY_BODY.get(status, f"empty response received from provider (HTTP {status})")
+    return _EMPTY_BODY.get(status, f"{EMPTY_RESPONSE} (HTTP {status})")
 
 
 def classify(status: int, code: str | None) -> str:

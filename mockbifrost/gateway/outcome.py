@@ -78,7 +78,13 @@ class Charge:
         unsent = self.output_dollars * (1.0 - share)
         tokens = round(self.completion_tokens * share)
         return Charge(
-            self.provider, self.model, self.prompt_tokens, tokens, self.dollars - unsent, self.output_dollars - unsent, self.cached
+            self.provider,
+            self.model,
+            self.prompt_tokens,
+            tokens,
+            self.dollars - unsent,
+            self.output_dollars - unsent,
+            self.cached,
         )
 
 

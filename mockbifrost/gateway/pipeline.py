@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from mockbifrost.gateway.billing import Bill, bill_of, cached_bill
 from mockbifrost.gateway.cache import Hit, Lookup, hit_debug, lookup_of, miss_debug
@@ -16,7 +16,7 @@ from mockbifrost.gateway.denied import Denied
 from mockbifrost.gateway.failures import failure_error
 from mockbifrost.gateway.governance import admitted, target_denied
 from mockbifrost.gateway.keys import STICKY_TTL_S, Pinned, Ring, keys_for
-from mockbifrost.gateway.outcome import Charge, Ended, Outcome, Trace
+from mockbifrost.gateway.outcome import Cast, Charge, Ended, Outcome, Trace
 from mockbifrost.gateway.refusals import (
     MISS_STATUS,
     NO_VALUES,
@@ -56,6 +56,7 @@ from mockbifrost.wire.jsontypes import JsonObject
 from mockbifrost.wire.mold import Mold
 from mockbifrost.wire.request import ChatRequest
 from mockbifrost.wire.upstream import raw_request_json
+
 
 @value
 class Asked:
@@ -102,9 +103,7 @@ def first_attempt(asked: Asked, gateway: Gateway) -> tuple[Attempt, Failure | No
     draws = Draws(asked.seed, asked.fingerprint, asked.moment.occurrence, target.provider)
     keys = keys_for(target.provider, rules, target.model, None) if rules is not None else ()
     key = Ring(keys).begin(draws).name if keys and not isinstance(keys, Denied) else None
-    return Attempt(
-        asked.conversation, asked.headers, target.provider, target.model, asked.moment, draws, key
-    ), refused
+    return Attempt(asked.conversation, asked.headers, target.provider, target.model, asked.moment, draws, key), refused
 
 
 def _refusal(conversation: Conversation) -> Failure | None:
@@ -151,6 +150,8 @@ class _Journey:
         self.primary = parse_model(asked.request.model, gateway.providers)
         self.virtual_key: VirtualKey | None = None
         self.pinned: Pinned | None = None
+        self.primarys: RawHeaders = []
+        """The headers of the provider that came with the primary's failure."""
 
     @property
     def now_s(self) -> float:
@@ -184,8 +185,9 @@ class _Journey:
         for fallback, target in enumerate(targets, 1):
             outcome, goes_on = self.try_target(target, fallback)
             if not goes_on:
-                if "header_leak_on_fallback" in self.gateway.quirks and outcome.status < 400:
-                    outcome.headers.extend([pair for pair in first.provided if pair not in outcome.headers])
+                if "header_leak_on_fallback" in self.gateway.quirks:
+                    leaked = wire_headers.handed_on(self.primarys, outcome.headers)
+                    outcome.headers.extend([pair for pair in leaked if pair not in outcome.headers])
                 return outcome
         # The primary's error, when the last fallback has failed too: after all the time, with the whole trail.
         return replace(first, cast=one_frame(first.cast.whole, self.waited_s), trail=self.trail)
@@ -288,12 +290,13 @@ class _Journey:
         lookup = lookup_of(
             rules, self.conversation, self.asked.headers, attempt.provider, attempt.model, quirks=gateway.quirks
         )
-        if lookup is None or (script is not None and script.hit is None):
+        if lookup is None:
+            return None, None
+        if script is None or not isinstance(said, Answer):
+            found = self.state.cache.find(lookup, self.now_s)
+            return lookup, None if found is None else self.cached(attempt, lookup, found, None)
+        if script.hit is None:
             return lookup, None
-        if script is None:
-            hit = self.state.cache.find(lookup, self.now_s)
-            return lookup, None if hit is None else self.cached(attempt, lookup, hit, None)
-        assert isinstance(said, Answer)
         self.tally.adopt(reached.tally)
         similarity = script.similarity if script.hit == "semantic" else None
         hit = Hit(script.hit, lookup.id, said, attempt.provider, attempt.model, similarity)
@@ -331,7 +334,9 @@ class _Journey:
             self.note_failure(attempt, found, stub)
             if retries is None:
                 assert leg.ring is not None
-                retries = Retries(leg.rules, leg.ring, self.profile, network=not (self.stream and self.retries_no_streams))
+                retries = Retries(
+                    leg.rules, leg.ring, self.profile, network=not (self.stream and self.retries_no_streams)
+                )
             reset = isinstance(found, Broke) and found.at_once
             next_ = retries.after(self.judged(found), self.draws(leg.target, attempt.number + 1), at_once=reset)
             if next_ == "exhausted":
@@ -411,7 +416,7 @@ class _Journey:
         self.note(attempt, stub, "answer", 200, None, cast.times_s[-1])
         return Outcome(
             200,
-            self.head(cast.head, attempt, answer),
+            self.head(cast, attempt, answer),
             cast,
             values_of(answer, bill.json),
             self.stream,
@@ -431,9 +436,9 @@ class _Journey:
             cache=debug,
         )
 
-    def head(self, begin: RawHeaders, attempt: Attempt, answer: Answer) -> RawHeaders:
+    def head(self, cast: Cast, attempt: Attempt, answer: Answer) -> RawHeaders:
         """The headers of an answer: those that its cast has, the request's ids, the provider's."""
-        head = [*begin]
+        head = [*cast.head]
         if self.profile.request_id_headers:
             head += request_ids(self.profile, self.asked.headers, attempt.draws)
         if answer.headers:
@@ -471,14 +476,12 @@ class _Journey:
         self, attempt: Attempt, answer: Answer | None, heard: Cuts | NoChunks | Hangs, stub: StubRef | None
     ) -> Outcome:
         """A stream that went on for a while, one without chunks, or one that never begins and never ends."""
-        cast = cut_cast(
-            self.gateway, self.route(attempt), answer, heard, origin=self.asked.headers.first(b"origin")
-        )
+        cast = cut_cast(self.gateway, self.route(attempt), answer, heard, origin=self.asked.headers.first(b"origin"))
         error = heard.error if isinstance(heard, Cuts) else None
         self.note(attempt, stub, "error" if error is not None else "answer", 200, _type_of(error), cast.times_s[-1])
         outcome = Outcome(
             200,
-            self.head(cast.head, attempt, answer) if answer is not None else [*cast.head],
+            self.head(cast, attempt, answer) if answer is not None else [*cast.head],
             cast,
             values_of(answer, None) if answer is not None else NO_VALUES,
             True,
@@ -492,7 +495,12 @@ class _Journey:
             return outcome
         bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
         whole = Charge(
-            attempt.provider, attempt.model, bill.prompt_tokens, bill.completion_tokens, bill.dollars, bill.output_dollars
+            attempt.provider,
+            attempt.model,
+            bill.prompt_tokens,
+            bill.completion_tokens,
+            bill.dollars,
+            bill.output_dollars,
         )
         return replace(outcome, charge=whole.part(heard.kept / len(answer.draft.deltas)))
 
@@ -501,6 +509,8 @@ class _Journey:
         said = failure if isinstance(failure, Failure) else failure.failure
         error = failure_error(said) if said is not None else failure.error  # type: ignore[union-attr]  # no Failure: it broke
         provided = wire_headers.provider_headers(said.headers) if said is not None else []
+        if not attempt.fallback:
+            self.primarys = provided
         outcome = self.error(attempt, error, stub, provided)
         return outcome if said is None else replace(outcome, speed=said.speed)
 
@@ -566,10 +576,11 @@ class _Journey:
     def missed(self, attempt: Attempt) -> Outcome:
         """Nothing answers: the mock's own error, or where it is lenient an answer that still counts as a miss."""
         message = self.explain(attempt)
-        said = self.lenient.ask(attempt, self.tally).said if self.lenient is not None else None
-        if not isinstance(said, Answer):
+        reached = self.lenient.ask(attempt, self.tally) if self.lenient is not None else None
+        if reached is None or not isinstance(reached.said, Answer):
             return self.broken(attempt, Broken("no_match", message), None)
-        return replace(self.answered(attempt, said, AUTO, None), broken="no_match", message=message)
+        outcome = self.answered(attempt, reached.said, reached.stub, None)
+        return replace(outcome, broken="no_match", message=message)
 
     def broken(self, attempt: Attempt, broken: Broken, stub: StubRef | None) -> Outcome:
         """The mock's own error, which no client takes for a simulated one."""

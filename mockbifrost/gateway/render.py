@@ -20,12 +20,13 @@ from mockbifrost.wire.extra_fields import Route, answer_fields
 from mockbifrost.wire.jsontypes import Json, JsonObject, encode, merged
 from mockbifrost.wire.mold import Mold, Slot, hole
 from mockbifrost.wire.profiles import Profile
-from mockbifrost.wire.upstream import raw_chunk_json, raw_completion_json
+from mockbifrost.wire.upstream import raw_chunk_json, raw_completion_json, raw_usage_json
 from mockbifrost.wire.usage import usage_json
 
 NO_DRAFT: Final = Draft()
 RAW_ONLY: Final = "openai"
 """Whose raw answers are sent instead of the gateway's own. Source: wire.md 3."""
+
 
 def values_of(answer: Answer, cost: bytes | None) -> tuple[bytes, ...]:
     """What goes into the holes of an answer, by slot; `cost` is the JSON of `usage.cost`."""
@@ -175,7 +176,8 @@ class _Telling:
         choices = choices_of(self.quirks, draft.choices) if self.quirks else draft.choices
         raw: JsonObject | None = None
         if self.added.raw_response:
-            raw = raw_completion_json(choices, self.extras, usage=self.usage)
+            usage = raw_usage_json(self.usage) if self.usage is not None else None
+            raw = raw_completion_json(choices, self.extras, usage=usage)
             if self.route.provider == RAW_ONLY:
                 return one_frame(Mold.of(encode(raw)), draft.latency_s)
         fields = answer_fields(
@@ -185,8 +187,8 @@ class _Telling:
             upstream_latency=profile.upstream_latency_plain,
             additions=self.additions(raw),
         )
-        usage = usage_json(profile, self.usage, self.cost) if self.usage is not None else None
-        found = completion.completion_json(profile, choices, self.extras, usage=usage, extra_fields=fields)
+        told = usage_json(profile, self.usage, self.cost) if self.usage is not None else None
+        found = completion.completion_json(profile, choices, self.extras, usage=told, extra_fields=fields)
         encoded = encode(merged(found, draft.body) if draft.body else found)
         mold = Mold.of(encoded + b"\n" if profile.body_newline else encoded)
         return one_frame(mold, draft.latency_s)

@@ -106,5 +106,5 @@ class Retries:
 
     def _backoff_s(self, draws: Draws) -> float:
         rules = self._rules
-        base = min(rules.backoff_initial_s * 2**self._spent, rules.backoff_max_s)
+        base = min(rules.backoff_initial_s * float(2**self._spent), rules.backoff_max_s)
         return min(base * (0.8 + 0.4 * draws.unit("backoff")), rules.backoff_max_s)

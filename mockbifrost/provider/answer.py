@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from mockbifrost.provider.connection import ConnectionFault
 from mockbifrost.values import value
 from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.completion import Choice
@@ -38,8 +39,8 @@ class StubRef:
 class Draft:
     """The part of an answer that does not vary between two uses of the same script; a stub makes it once.
 
-    `deltas` are there for a stream and `choices` for a plain answer. `calls` counts the tool calls, whose ids may be drawn.
-    `molds` holds what the gateway made of it, by route and profile.
+    `deltas` are there for a stream and `choices` for a plain answer; one whose fault has a place in it has both. `calls` counts the tool
+    calls, whose ids may be drawn. `molds` holds what the gateway made of it, by route and profile.
     """
 
     choices: tuple[Choice, ...] = ()
@@ -71,7 +72,11 @@ class CacheScript:
 
 @value
 class Answer:
-    """A provider's answer: the draft and what varies. `cache` is a word of the script about the gateway. Times in the draft are scripted seconds since the attempt began."""
+    """A provider's answer: the draft and what varies. Times in the draft are scripted seconds since the attempt began.
+
+    `fault` is what its connection does to it; where that only delays it, the draft's times say so already. `cache` is a word of the
+    script about the gateway's cache.
+    """
 
     draft: Draft
     id: str
@@ -82,6 +87,7 @@ class Answer:
     prompt_tokens: int = 0
     total_tokens: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    fault: ConnectionFault | None = None
     cache: CacheScript | None = None
 
 
@@ -140,5 +146,5 @@ class Broken:
     message: str
 
 
-Said = Answer | Failure | Refusal | RawAnswer | Broken
+Said = Answer | Failure | ConnectionFault | Refusal | RawAnswer | Broken
 """All that may come of asking a provider."""

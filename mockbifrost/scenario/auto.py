@@ -19,7 +19,7 @@ from mockbifrost.provider.validate import choices_wanted
 from mockbifrost.scenario.formats import WORDS
 from mockbifrost.scenario.json_schema import drawn
 from mockbifrost.scenario.schema_check import Unsatisfiable
-from mockbifrost.scenario.scripts import CallScript, ChoiceScript, ReplyScript, Tools
+from mockbifrost.scenario.scripts import CallScript, ChoiceScript, FaultScript, ReplyScript, Tools
 from mockbifrost.seeds import Draws
 from mockbifrost.wire.request import ChatRequest, Tool
 
@@ -36,11 +36,11 @@ class AutoScript:
 
     pace: Pace = INSTANT
     model: str | None = None
+    fault: FaultScript | None = None
 
-    @property
-    def fails(self) -> bool:
-        """An answer never fails."""
-        return False
+    def fails(self, attempt: Attempt) -> bool:
+        """An answer does not, unless its connection leaves nothing of it."""
+        return self.fault is not None and self.fault.fault.fails(stream=attempt.stream, answered=True)
 
     def perform(self, attempt: Attempt, tools: Tools) -> Answer:
         """The answer to this attempt."""
@@ -48,7 +48,8 @@ class AutoScript:
         calls = _calls(attempt)
         count = choices_wanted(request)
         choices = tuple([_choice(attempt, calls, index) for index in range(count)])
-        script = ReplyScript(choices, pace=self.pace, model=self.model, service_tier=request.service_tier)
+        tier, fault = request.service_tier, self.fault
+        script = ReplyScript(choices, pace=self.pace, model=self.model, service_tier=tier, fault=fault)
         return script.perform(attempt, tools)
 
 

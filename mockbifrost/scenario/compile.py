@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from mockbifrost.provider.answer import RawAnswer, StubRef
+from mockbifrost.provider.connection import HALF, HTML_STATUS, START, ConnectionFault, Kind, Place
 from mockbifrost.provider.pace import INSTANT, Pace
 from mockbifrost.scenario.activity import Activity, Window
 from mockbifrost.scenario.auto import AutoScript
@@ -23,6 +24,7 @@ from mockbifrost.scenario.scripts import (
     CallScript,
     ChoiceScript,
     ErrorScript,
+    FaultScript,
     RawScript,
     RefusalScript,
     ReplyScript,
@@ -32,8 +34,9 @@ from mockbifrost.scenario.scripts import (
 )
 from mockbifrost.scenario.stubs import Stub
 from mockbifrost.scenario.templates import Template, is_template
+from mockbifrost.scenario.upstream_model import AtModel, ErrorEventModel, PlacedModel, UpstreamModel
 from mockbifrost.seeds import digest
-from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
+from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS, ProviderError
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS
 from mockbifrost.vocabulary.paces import PACES
 from mockbifrost.wire.sse import encode_event
@@ -110,12 +113,15 @@ def _activity(active: ActiveModel | None, times: int | None) -> Activity:
 
 
 def _script(model: StubModel | StepModel, pace: Pace, defaults: DefaultsModel) -> Script:
+    fault = _fault(model.upstream, pace) if model.upstream is not None else None
     if model.reply is not None:
-        return _reply(model.reply, pace, defaults)
+        return _reply(model.reply, pace, defaults, fault)
     if model.auto:
-        return AutoScript(pace, defaults.model)
+        return AutoScript(pace, defaults.model, fault)
     if model.echo:
-        return ReplyScript(pace=pace, echo=True, model=defaults.model)
+        return ReplyScript(pace=pace, echo=True, model=defaults.model, fault=fault)
+    if fault is not None:
+        return fault
     if model.error is not None:
         return _error(model.error, pace)
     if model.gateway_error is not None:
@@ -154,7 +160,7 @@ def _headers(headers: Mapping[str, str] | None) -> tuple[tuple[str, Text], ...]:
     return tuple([(name, text_of(value)) for name, value in (headers or {}).items()])
 
 
-def _reply(model: ReplyModel, pace: Pace, defaults: DefaultsModel) -> ReplyScript:
+def _reply(model: ReplyModel, pace: Pace, defaults: DefaultsModel, fault: FaultScript | None) -> ReplyScript:
     choices = [_choice(choice) for choice in model.choices] if model.choices is not None else [_choice(model)]
     no_usage = "usage" in model.model_fields_set and model.usage is None
     return ReplyScript(
@@ -175,6 +181,7 @@ def _reply(model: ReplyModel, pace: Pace, defaults: DefaultsModel) -> ReplyScrip
         model.citations,
         model.body,
         pace,
+        fault=fault,
     )
 
 
@@ -252,6 +259,52 @@ def _retry_after(seconds: float) -> tuple[tuple[str, Text], ...]:
     if seconds == int(seconds):
         return (("retry-after", str(int(seconds))),)
     return (("retry-after-ms", str(round(seconds * 1000))), ("retry-after", str(math.ceil(seconds))))
+
+
+def _fault(model: UpstreamModel, pace: Pace) -> FaultScript:
+    error = _error_event(model.error_event) if model.error_event is not None else None
+    fault = ConnectionFault(
+        model.kind,
+        _place(model.kind, model.cut or model.stall or model.malformed or model.error_event),
+        model.stall.for_ if model.stall is not None else model.slow,
+        model.cut.how if model.cut is not None else "fin",
+        model.html.status if model.html is not None else HTML_STATUS,
+        error,
+    )
+    return FaultScript(fault, text_of(error.message) if error is not None else "", pace)
+
+
+def _place(kind: Kind, model: PlacedModel | None) -> Place:
+    """Where it is written to be; else an answer breaks after its first chunk, so that there is something to break."""
+    if model is None:
+        return HALF if kind == "truncated" else START
+    if model.at is not None:
+        return _place_at(model.at)
+    if model.after_chunks is not None:
+        return Place("after_chunks", model.after_chunks)
+    return START if kind == "error_event" else Place("after_chunks", 1)
+
+
+def _place_at(model: AtModel) -> Place:
+    if model.text is not None:
+        return Place("text", text=model.text)
+    if model.bytes is not None:
+        return Place("bytes", model.bytes)
+    assert model.name is not None  # exactly one: the model has seen to it
+    return Place(model.name)
+
+
+def _error_event(model: ErrorEventModel) -> ProviderError:
+    row = PROVIDER_ERRORS[model.name] if model.name is not None else ProviderError("", 500, None, None, "")
+    written = model.model_fields_set
+    return ProviderError(
+        row.name,
+        row.status,
+        model.type if "type" in written else row.type,
+        model.code if "code" in written else row.code,
+        row.message if model.message is None else model.message,
+        row.param,
+    )
 
 
 _OVER: Final = {

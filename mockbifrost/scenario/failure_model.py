@@ -30,6 +30,10 @@ def _gateway_error(value: object) -> str:
     return one_of(value, _GATEWAY_NAMES, "a gateway's error", {"error": _PROVIDER_NAMES})
 
 
+ProviderErrorName = Annotated[str, BeforeValidator(_provider_error), WithJsonSchema(names(_PROVIDER_NAMES))]
+"""The name of a provider's error."""
+
+
 class ErrorModel(Node):
     """A provider's error by name, written out, or a name with something laid over it.
 
@@ -42,7 +46,7 @@ class ErrorModel(Node):
     rules: ClassVar[Mapping[str, object]] = any_of_these(("name", "status"))
     nullable: ClassVar[frozenset[str]] = frozenset({"type", "code", "param"})
 
-    name: Annotated[str, BeforeValidator(_provider_error), WithJsonSchema(names(_PROVIDER_NAMES))] | None = None
+    name: ProviderErrorName | None = None
     status: ErrorStatus | None = None
     type: str | None = None
     code: str | None = None

@@ -19,6 +19,17 @@ Name = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 
+
+def _switch(value: object) -> bool:
+    if value is True or value == {}:
+        return True
+    raise refusal(f"must be true, got {described(value)}")
+
+
+_SWITCH: Final = {"anyOf": [{"const": True}, {"type": "object", "maxProperties": 0}]}
+Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema(_SWITCH)]
+"""Something that is only ever turned on: true, or a mapping without settings."""
+
 Span: TypeAlias = tuple[int, int | None]
 """From and to, both included; to is None where it is open."""
 

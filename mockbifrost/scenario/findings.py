@@ -16,6 +16,7 @@ from mockbifrost.scenario.model import ActiveModel, DefaultsModel, ScenarioModel
 from mockbifrost.scenario.pace_model import PaceModel
 from mockbifrost.scenario.raw_model import RawModel
 from mockbifrost.scenario.reply_model import ReplyModel, UsageModel
+from mockbifrost.scenario.upstream_model import UpstreamModel
 from mockbifrost.scenario.when_model import WhenModel
 from mockbifrost.vocabulary.later import LATER
 from mockbifrost.vocabulary.node import IN_QUOTES, REFUSED, Node, described, did_you_mean, in_quotes, shortened
@@ -31,6 +32,7 @@ _LEVELS: Final[Mapping[str, type[Node]]] = {
     "under `error`": ErrorModel,
     "under `gateway_error`": GatewayErrorModel,
     "under `raw`": RawModel,
+    "under `upstream`": UpstreamModel,
     "to the stub itself": StubModel,
     "under `usage`": UsageModel,
     "under `gateway`": GatewaySettings,

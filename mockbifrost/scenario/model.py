@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
-from mockbifrost.scenario.fields import AtLeastOne, Count, Name
+from mockbifrost.scenario.fields import AtLeastOne, Count, Name, Switch
 from mockbifrost.scenario.pace_model import PaceModel
 from mockbifrost.scenario.raw_model import RawModel
 from mockbifrost.scenario.reply_model import ReplyModel
+from mockbifrost.scenario.upstream_model import ALONE, UpstreamModel, answerless
 from mockbifrost.scenario.when_model import WhenModel
 from mockbifrost.vocabulary.durations import Duration, parse_duration
 from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal, shortened
-from mockbifrost.vocabulary.rules import NOT_EMPTY, any_of_these, belong, one_of_these
+from mockbifrost.vocabulary.rules import NOT_EMPTY, any_of_these, belong, excluded, one_of_these
 from mockbifrost.vocabulary.settings import GatewaySettings
 
 VERSION: Final = 1
@@ -25,12 +26,8 @@ _SESSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SESSION_NAME: Final = {"type": "string", "pattern": f"^{_SESSION.pattern}$"}
 STEP_BEHAVIOURS: Final = ("reply", "error", "gateway_error", "auto", "echo", "raw")
 BEHAVIOURS: Final = (*STEP_BEHAVIOURS, "sequence")
-
-
-def _switch(value: object) -> bool:
-    if value is True or value == {}:
-        return True
-    raise refusal(f"must be true, got {described(value)}")
+ANSWERS: Final = ("reply", "auto", "echo")
+"""The behaviours in which the provider answers."""
 
 
 def _required(value: object) -> bool | int:
@@ -39,8 +36,11 @@ def _required(value: object) -> bool | int:
     raise refusal(f"must be true, false or a number of uses from 1 on, got {described(value)}")
 
 
-_SWITCH: Final = {"anyOf": [{"const": True}, {"type": "object", "maxProperties": 0}]}
-Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema(_SWITCH)]
+def _behaviour_rules(known: tuple[str, ...]) -> dict[str, object]:
+    """Exactly one behaviour, or alone a fault that leaves nothing of an answer; such faults only where there may be one."""
+    alone = {"required": ["upstream"], "properties": {"upstream": ALONE}, "not": any_of_these(known)}
+    rules: dict[str, object] = {"oneOf": [*one_of_these(known)["oneOf"], alone]}
+    return rules | excluded({"upstream": [key for key in known if key not in ANSWERS]})
 
 
 def _behaviour_problems(node: type[Node], given: Mapping[str, object], known: tuple[str, ...]) -> Iterator[Problem]:
@@ -48,8 +48,23 @@ def _behaviour_problems(node: type[Node], given: Mapping[str, object], known: tu
     found = [key for key in known if key in given]
     for key in found[1:]:
         yield Problem(f"has the behaviour `{found[0]}` already, so `{key}` has no place", "keep one", (key,))
-    if not found and all(key in node.known_keys() for key in given):
+    if "upstream" in given:
+        yield from _upstream_problems(found, given["upstream"])
+    elif not found and all(key in node.known_keys() for key in given):
         yield Problem("does nothing", f"give it one of {', '.join(known)}")
+
+
+def _upstream_problems(found: Sequence[str], upstream: object) -> Iterator[Problem]:
+    """A fault of an answer without one; any fault beside what is no answer."""
+    others = [key for key in found if key not in ANSWERS]
+    if others:
+        hint = "give it to the steps" if others[0] == "sequence" else "keep one of the two"
+        text = f"`upstream` is about the connection that an answer comes over, and `{others[0]}` is none"
+        yield Problem(text, hint, ("upstream",))
+    kind = answerless(upstream)
+    if kind is not None and not found:
+        hint = "add `reply`, `auto` or `echo`" + (", or let it come first" if kind == "error_event" else "")
+        yield Problem(f"`{kind}` happens to an answer, and there is none", hint, ("upstream",))
 
 
 def _seconds(value: object) -> float | None:
@@ -103,7 +118,7 @@ class StepModel(Node):
     wanted: ClassVar[str] = "text (a reply) or a mapping of one behaviour"
     takes_text: ClassVar[bool] = True
     short_for: ClassVar[str] = "reply"
-    rules: ClassVar[Mapping[str, object]] = one_of_these(STEP_BEHAVIOURS)
+    rules: ClassVar[Mapping[str, object]] = _behaviour_rules(STEP_BEHAVIOURS)
 
     reply: ReplyModel | None = None
     error: ErrorModel | None = None
@@ -112,6 +127,7 @@ class StepModel(Node):
     echo: Switch = False
     raw: RawModel | None = None
     pace: PaceModel | None = None
+    upstream: UpstreamModel | None = None
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
@@ -126,7 +142,7 @@ class StubModel(Node):
     wanted: ClassVar[str] = "text (a reply) or a mapping such as {when: …, reply: …}"
     takes_text: ClassVar[bool] = True
     short_for: ClassVar[str] = "reply"
-    rules: ClassVar[Mapping[str, object]] = one_of_these(BEHAVIOURS) | belong(
+    rules: ClassVar[Mapping[str, object]] = _behaviour_rules(BEHAVIOURS) | belong(
         {"on_end": "sequence", "scope": "sequence"}
     )
 
@@ -147,6 +163,7 @@ class StubModel(Node):
     on_end: Literal["miss", "pass", "repeat", "cycle"] = "miss"
     scope: Literal["conversation"] | None = None
     pace: PaceModel | None = None
+    upstream: UpstreamModel | None = None
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -12,8 +12,10 @@ from pydantic_core import core_schema
 
 from mockbifrost.scenario.model import ScenarioModel
 from mockbifrost.scenario.reply_model import ToolCallModel
+from mockbifrost.scenario.upstream_model import NAMES, UpstreamModel
 from mockbifrost.scenario.when_model import BodyCheckModel, LastModel, MessageModel
 from mockbifrost.vocabulary.node import Node
+from mockbifrost.vocabulary.rules import names
 from mockbifrost.vocabulary.words import sections
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -75,6 +77,8 @@ _OF_A_MAPPING: Final = ("type", "properties", "required", "additionalProperties"
 
 def _shorthands(node: type[Node], mapping: Mapping[str, Any]) -> list[JsonSchemaValue]:
     """What stands for a mapping of the node: the text that `short_for` takes, and what only some nodes know."""
+    if node is UpstreamModel:
+        return [names(NAMES)]
     if not node.short_for:
         return []
     meant = {key: value for key, value in mapping["properties"][node.short_for].items() if key != "description"}

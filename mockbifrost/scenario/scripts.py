@@ -12,6 +12,7 @@ import orjson
 from mockbifrost.match.attempt import Attempt
 from mockbifrost.provider.answer import Answer, Draft, Failure, RawAnswer, Refusal, Said, Shape
 from mockbifrost.provider.chunks import cut_choices, join_deltas, timed
+from mockbifrost.provider.connection import ConnectionFault, delayed
 from mockbifrost.provider.fragments import Fragments
 from mockbifrost.provider.logprobs import drawn_logprobs
 from mockbifrost.provider.pace import INSTANT, Pace
@@ -63,9 +64,8 @@ class Tools:
 class Script(Protocol):
     """A behaviour."""
 
-    @property
-    def fails(self) -> bool:
-        """Whether its response ends with a status of 400 or more: such a use is spent by the attempt, not by the call."""
+    def fails(self, attempt: Attempt) -> bool:
+        """Whether nothing of an answer comes of this attempt: such a use is spent by the attempt, not by the call."""
         ...
 
     def perform(self, attempt: Attempt, tools: Tools) -> Said:
@@ -158,13 +158,13 @@ class ReplyScript:
     body: Mapping[str, Json] | None = None
     pace: Pace = INSTANT
     echo: bool = False
+    fault: FaultScript | None = None
     constant: bool = field(init=False)
     drafts: dict[Any, Draft] = field(default_factory=dict, compare=False, repr=False)
 
-    @property
-    def fails(self) -> bool:
-        """An answer never fails."""
-        return False
+    def fails(self, attempt: Attempt) -> bool:
+        """An answer does not, unless its connection leaves nothing of it."""
+        return self.fault is not None and self.fault.fault.fails(stream=attempt.stream, answered=True)
 
     def __post_init__(self) -> None:
         drawn = [choice.logprobs is True for choice in self.choices]
@@ -193,6 +193,7 @@ class ReplyScript:
             prompt_tokens,
             prompt_tokens + draft.usage.completion_tokens if draft.usage is not None else 0,
             {name: rendering.text(value) for name, value in self.headers} if self.headers else NO_HEADERS,
+            self.fault.perform(attempt, tools) if self.fault is not None else None,
         )
 
     def _draft(
@@ -219,12 +220,15 @@ class ReplyScript:
         usage, completion_tokens = self._usage(choices, counter, details)
         pace = self.pace
         latency_s = self.latency_s if self.latency_s is not None else pace.latency_s(completion_tokens, units)
+        fault = self.fault.fault if self.fault is not None else None
         deltas: tuple[Delta, ...] = ()
-        if attempt.stream:
+        if attempt.stream or (fault is not None and fault.has_place):
             if explicit is not None:
                 deltas = tuple(timed(_ended(explicit, choices), pace, units))
             else:
                 deltas = cut_choices(choices, pace, self.fragments, units)
+        if fault is not None:
+            deltas, latency_s = delayed(fault, deltas, latency_s)
         return Draft(
             () if attempt.stream else choices,
             deltas,
@@ -413,8 +417,7 @@ class ErrorScript:
     headers: tuple[tuple[str, Text], ...] = ()
     pace: Pace = INSTANT
 
-    @property
-    def fails(self) -> bool:
+    def fails(self, attempt: Attempt) -> bool:
         """It does."""
         return True
 
@@ -436,6 +439,29 @@ class ErrorScript:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultScript:
+    """A fault of the provider's connection as it is scripted: alone, or in an answer. `message` is what an error event says."""
+
+    fault: ConnectionFault
+    message: Text = ""
+    pace: Pace = INSTANT
+
+    def fails(self, attempt: Attempt) -> bool:
+        """Alone, it mostly does."""
+        return self.fault.fails(stream=attempt.stream, answered=False)
+
+    def perform(self, attempt: Attempt, tools: Tools) -> ConnectionFault:
+        """The fault of this attempt; where nothing comes before it, it comes after the ttft."""
+        fault = self.fault
+        error = fault.error
+        if error is not None:
+            message = _Rendering(attempt, tools).text(self.message)
+            error = replace(error, message=message.replace("{model}", attempt.model))
+        took_s = self.pace.first_s(attempt.draws.units("pace"))
+        return replace(fault, error=error, took_s=took_s, speed=self.pace.speed)
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalScript:
     """A gateway's own error as it is scripted: a name, or a description, `over` laid upon it."""
 
@@ -444,8 +470,7 @@ class RefusalScript:
     whole: bool
     pace: Pace = INSTANT
 
-    @property
-    def fails(self) -> bool:
+    def fails(self, attempt: Attempt) -> bool:
         """It does."""
         return True
 
@@ -461,8 +486,7 @@ class RawScript:
 
     answer: RawAnswer
 
-    @property
-    def fails(self) -> bool:
+    def fails(self, attempt: Attempt) -> bool:
         """By its status."""
         return self.answer.status >= 400
 

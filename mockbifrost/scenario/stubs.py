@@ -66,11 +66,11 @@ class Stub:
             return self.steps[-1]
         return self.steps[place % len(self.steps)] if self.on_end == "cycle" else None
 
-    def keeps(self, step: Script | None) -> bool:
+    def keeps(self, step: Script | None, attempt: Attempt) -> bool:
         """Whether the call keeps this use, so that a retry gets it again: what answers does, what fails does not."""
         if self.per is not None:
             return self.per == "call"
-        return step is not None and not step.fails
+        return step is not None and not step.fails(attempt)
 
 
 class Layer:
@@ -149,7 +149,7 @@ class Stubs:
             use = Use(tally.count(stub.reached_key), tally.count(place_key))
             tally.add(stub.reached_key)
         step = stub.step(use.place)
-        if fresh and stub.keeps(step):
+        if fresh and stub.keeps(step, attempt):
             tally.spend(stub.id, use)
         if stub.limited and stub.activity.why_not(use.reached, attempt, tally.gates, stub.odds_key) is not None:
             return None

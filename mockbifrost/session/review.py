@@ -18,18 +18,21 @@ from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.scenario.model import ActiveModel, StepModel, StubModel
 from mockbifrost.scenario.reply_model import ReplyModel, ToolCallModel
 from mockbifrost.scenario.templates import NAMES, is_template, unknown_names
+from mockbifrost.scenario.upstream_model import ErrorEventModel, UpstreamModel
 from mockbifrost.session.assembly import assemble
 from mockbifrost.vocabulary.node import Node, Problem, did_you_mean, shortened
 
 Path = tuple[str | int, ...]
 
 _FILLED_IN: Final[Mapping[type[Node], tuple[str, ...]]] = {
-    StubModel: ("reply", "error", "gateway_error", "sequence"),
-    StepModel: ("reply", "error", "gateway_error"),
+    StubModel: ("reply", "error", "gateway_error", "sequence", "upstream"),
+    StepModel: ("reply", "error", "gateway_error", "upstream"),
     ReplyModel: ("content", "reasoning", "refusal", "tool_calls", "choices", "headers"),
     ToolCallModel: ("arguments",),
     ErrorModel: ("message", "headers"),
     GatewayErrorModel: ("type", "code", "message", "error_type"),
+    UpstreamModel: ("error_event",),
+    ErrorEventModel: ("message",),
 }
 """Where templates are filled in."""
 

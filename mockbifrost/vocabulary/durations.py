@@ -62,7 +62,9 @@ def format_duration(seconds: float) -> str:
 
 _GO_PIECE: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
 _GO_WHOLE: Final = re.compile(rf"(?:{_GO_PIECE.pattern})+")
-_GO_UNITS_S: Final = MappingProxyType({"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0})
+_GO_UNITS_S: Final = MappingProxyType(
+    {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+)
 
 
 def header_seconds(text: str | None) -> float | None:

@@ -252,13 +252,21 @@ _OLDER: Final[Mapping[str, GatewayError]] = MappingProxyType(
     }
 )
 
-_BY_PROFILE: Final[Mapping[str, Mapping[str, GatewayError]]] = MappingProxyType(
-    {
-        "documented": {name: replace(row, classification=None) for name, row in GATEWAY_ERRORS.items()},
-        "1.6": {name: replace(_OLDER.get(name, row), classification=None) for name, row in GATEWAY_ERRORS.items()},
-        "2.2": GATEWAY_ERRORS,
-    }
-)
+
+def by_profile(
+    newest: Mapping[str, GatewayError], older: Mapping[str, GatewayError]
+) -> Mapping[str, Mapping[str, GatewayError]]:
+    """The errors of each profile: those of 2.2, which alone classifies, and what 1.6 says in place of some."""
+    return MappingProxyType(
+        {
+            "documented": {name: replace(row, classification=None) for name, row in newest.items()},
+            "1.6": {name: replace(older.get(name, row), classification=None) for name, row in newest.items()},
+            "2.2": newest,
+        }
+    )
+
+
+_BY_PROFILE: Final = by_profile(GATEWAY_ERRORS, _OLDER)
 
 FILL_INS: Final[Mapping[str, str]] = MappingProxyType(
     {

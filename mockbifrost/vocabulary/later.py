@@ -9,7 +9,6 @@ from typing import Final
 _BEHAVIOURS: Final = {
     "replay": "`replay` (an interaction of a cassette) is not in this version yet; use `reply` or `raw`",
     "forward": "`forward` (asking a real upstream) is not in this version yet; use `reply` or `auto`",
-    "upstream": "`upstream` (faults of the provider's connection) is not in this version yet; use `error` or `raw`",
     "wire": "`wire` (faults of the client's connection) is not in this version yet; use `raw` to send broken bytes",
     "cache": "`cache` (the outcome of the gateway's cache) is not in this version yet; remove it: nothing is cached",
 }

@@ -70,9 +70,7 @@ def error_json(
     outer["is_bifrost_error"] = error.is_bifrost_error
     if error.status_code is not None:
         outer["status_code"] = error.status_code
-    extra = error_fields(
-        profile, route, latency_ms=latency_ms, error_type=error.classification, additions=additions
-    )
+    extra = error_fields(profile, route, latency_ms=latency_ms, error_type=error.classification, additions=additions)
     return encode(outer)[:-1] + b',"error":' + encoded + b',"extra_fields":' + encode(extra) + b"}"
 
 

@@ -38,9 +38,7 @@ def test_every_known_provider_is_there_unless_some_are_configured() -> None:
     everything = assemble([load_text(stubs("- reply: x"), "a.yaml")]).common.gateway
     one = assemble([load_text(stubs("- reply: x", before="gateway: {providers: {a: {models: [m]}}}"), "a.yaml")])
 
-    assert dict(everything.providers) == {
-        name: ProviderRules(keys=(Key(f"{name}-key-1"),)) for name in KNOWN_PROVIDERS
-    }
+    assert dict(everything.providers) == {name: ProviderRules(keys=(Key(f"{name}-key-1"),)) for name in KNOWN_PROVIDERS}
     assert dict(one.common.gateway.providers) == {"a": ProviderRules(models=("m",), keys=(Key("a-key-1"),))}
 
 

@@ -117,9 +117,7 @@ def scenario(outcomes: Mapping[str, Sequence[str]], rules: Mapping[str, Rules]) 
 
 RULES = st.builds(Rules, st.integers(1, 3), st.integers(0, 3))
 ROW = st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=LONGEST, max_size=LONGEST)
-FAILING = st.lists(
-    st.sampled_from(sorted(set(OUTCOMES) - {"ok", "refused"})), min_size=LONGEST, max_size=LONGEST
-)
+FAILING = st.lists(st.sampled_from(sorted(set(OUTCOMES) - {"ok", "refused"})), min_size=LONGEST, max_size=LONGEST)
 
 
 def asked_of(response: Response) -> list[Trace]:
