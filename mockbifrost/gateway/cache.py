@@ -95,7 +95,10 @@ class Lookup:
 
 @value
 class Hit:
-    """An entry found: its answer, and the provider and model that were asked for it. `similarity` is there for semantic ones only."""
+    """An entry found: its answer, and the provider and model that were asked for it.
+
+    Semantic ones have a similarity, and the threshold that it reached.
+    """
 
     kind: HitKind
     id: str
@@ -103,6 +106,7 @@ class Hit:
     provider: str
     model: str
     similarity: float | None = None
+    threshold: float | None = None
 
 
 def lookup_of(
@@ -376,7 +380,7 @@ class Cache:
                 nearest, best = entry, score
         if nearest is None:
             return None
-        return Hit("semantic", nearest.id, nearest.answer, nearest.provider, nearest.model, best)
+        return Hit("semantic", nearest.id, nearest.answer, nearest.provider, nearest.model, best, lookup.threshold)
 
     def store(self, lookup: Lookup, answer: Answer, size: int, now_s: float) -> None:
         """Keep an answer of `size` bytes, in place of an older one of that id, for the look-up's time to live.
@@ -458,7 +462,7 @@ def hit_debug(profile: Profile, lookup: Lookup, hit: Hit) -> JsonObject:
         "requested_model": lookup.model,
     }
     if hit.kind == "semantic":
-        found |= _embedding(lookup) | {"threshold": lookup.threshold, "similarity": hit.similarity}
+        found |= _embedding(lookup) | {"threshold": hit.threshold, "similarity": hit.similarity}
     if profile.name == "2.2":
         found["cache_hit_latency"] = 0
     return found

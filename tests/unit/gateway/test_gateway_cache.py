@@ -571,6 +571,13 @@ def test_the_time_to_live_is_counted_in_whole_seconds() -> None:
     assert cache.find(lookup, 14.0) is None
 
 
+def test_parts_of_seconds_add_up_before_they_are_cut_off() -> None:
+    lookup = look(body(), headers=headed(ttl="600ms"))
+
+    assert stored(lookup, now_s=10.6).find(lookup, 11.9) is not None
+    assert stored(lookup, now_s=10.3).find(lookup, 11.0) is None
+
+
 @given(BODIES, BODIES)
 def test_different_keys_and_streams_never_hit(first: dict[str, Any], second: dict[str, Any]) -> None:
     cache = stored(look(first, SEMANTIC))
@@ -598,6 +605,16 @@ def test_what_has_expired_goes_before_what_is_older() -> None:
         cache.store(lookup, answer(), 1, now_s)
 
     assert [cache.find(lookup, 5.0) is not None for lookup in (old, short, new)] == [True, False, True]
+
+
+def test_what_has_expired_goes_each_time_that_something_is_stored() -> None:
+    cache = Cache()
+    held = []
+    for now_s, ttl in [(0.0, "1s"), (0.0, "2s"), (0.0, "100s"), (2.0, "200s"), (50.0, "200s"), (101.0, "1s")]:
+        cache.store(look(body(f"{now_s} {ttl}"), headers=headed(ttl=ttl)), answer(), 1, now_s)
+        held.append(len(cache))
+
+    assert held == [1, 2, 3, 3, 3, 3]
 
 
 def test_the_oldest_goes_where_room_is_needed() -> None:
@@ -827,7 +844,7 @@ def test_an_entry_of_the_type_direct_is_found_by_id_only() -> None:
 def test_the_type_semantic_finds_even_the_same_by_likeness() -> None:
     found = hit(stored(look(body(), SEMANTIC)), look(body(), SEMANTIC, headed(type="semantic")))
 
-    assert (found.kind, found.similarity) == ("semantic", 1.0)
+    assert (found.kind, found.similarity, found.threshold) == ("semantic", 1.0, 0.8)
 
 
 # What is said about it
@@ -1034,7 +1051,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.now_s = 0.0
         self.answers = 0
 
-    @rule(by_s=st.floats(-3, 12))
+    @rule(by_s=st.floats(-3, 12) | st.sampled_from([0.5, 1, 3]))
     def time_passes(self, by_s: float) -> None:
         self.now_s = max(0.0, self.now_s + by_s)
 
@@ -1070,6 +1087,9 @@ class CacheMachine(RuleBasedStateMachine):
     def is_bounded_and_counts_right(self) -> None:
         assert len(self.cache) == len(self.scanned.kept) <= 4
         assert self.cache.held_bytes == sum(one.size for one in self.scanned.kept) <= 2_000
+        families = self.cache._families.values()
+        assert all(families)
+        assert sum(map(len, families)) == len(self.cache)
 
 
 CacheMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=30)
