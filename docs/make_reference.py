@@ -18,16 +18,22 @@ from pydantic.fields import FieldInfo
 
 from mockbifrost import api
 from mockbifrost.cli import main as command_line
+from mockbifrost.gateway.configuration import ProviderRules
+from mockbifrost.gateway.upstream import Broke, Cuts, NoChunks, hears
+from mockbifrost.provider.answer import Answer, Draft
+from mockbifrost.provider.connection import FAULTS, HALF, START, ConnectionFault, FaultKind, Place
 from mockbifrost.scenario import fields as kinds
 from mockbifrost.scenario.model import ScenarioModel
 from mockbifrost.scenario.templates import NAMES
 from mockbifrost.vocabulary.durations import UNITS_MS, Duration, format_duration
-from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
+from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS, ProviderError
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS, gateway_error
 from mockbifrost.vocabulary.node import Node
 from mockbifrost.vocabulary.paces import PACES
 from mockbifrost.vocabulary.words import sections
-from mockbifrost.wire.profiles import PROFILES, Profile
+from mockbifrost.wire.chunk import Delta
+from mockbifrost.wire.envelope import http_status
+from mockbifrost.wire.profiles import PROFILES, Profile, ProfileName
 
 DOCS: Final = Path(__file__).resolve().parent
 BEGIN: Final = "<!-- made by make_reference.py: -->\n"
@@ -274,6 +280,7 @@ def name_tables() -> Iterator[str]:
         + GATEWAY_INTRO
         + table(GATEWAY_HEAD, [gateway_row(name) for name in GATEWAY_ERRORS])
     )
+    yield "## Faults of the provider's connection\n\n" + FAULTS_INTRO + table(FAULTS_HEAD, [*map(fault_row, FAULTS)])
     yield "## Fragments\n\n" + table(
         ["`fragments`", "a stream cuts tool calls"], [[f"`{name}`", text] for name, text in FRAGMENTS.items()]
     )
@@ -304,6 +311,43 @@ def status_of(name: str, profile: Profile) -> str:
     """The status; in brackets where the error has none of its own."""
     status = gateway_error(name, profile.name).status
     return str(status) if status is not None else f"({profile.local_error_status})"
+
+
+FAULTS_INTRO: Final = (
+    "What a client sees of `upstream`, where nothing is retried and no fallback is asked. Those that have a place stand after "
+    "the first chunk here. A stream that has not begun fails as a plain answer does, with a status.\n\n"
+)
+FAULTS_HEAD: Final = ("name", "the provider …", "a plain answer", "a stream", "in 1.6")
+_SAID: Final = (
+    Delta({"role": "assistant", "content": ""}),
+    Delta({"content": "One,"}),
+    Delta({"content": " two."}),
+    Delta({}, finish_reason="stop"),
+)
+
+
+def fault_row(name: str) -> list[str]:
+    """One kind, and what becomes of an answer that it happens to; of none where it needs none."""
+    kind = FAULTS[name]
+    shown = [heard_in_words(kind, "documented", stream=stream) for stream in (False, True)]
+    older = [heard_in_words(kind, "1.6", stream=stream) for stream in (False, True)]
+    forms = zip(("plain", "stream"), shown, older, strict=True)
+    return [f"`{name}`", kind.what, *shown, "; ".join([f"{form}: {old}" for form, new, old in forms if new != old])]
+
+
+def heard_in_words(kind: FaultKind, version: ProfileName, *, stream: bool) -> str:
+    """What a client is sent."""
+    profile = PROFILES[version]
+    place = HALF if kind.name == "truncated" else Place("after_chunks", 1) if kind.placed else START
+    error = ProviderError("", 500, None, None, "the error") if kind.name == "error_event" else None
+    fault = ConnectionFault(kind.name, place, error=error)
+    answer = Answer(Draft(deltas=_SAID), "", 0, "", "", fault=fault)
+    heard = hears(profile, ProviderRules(), frozenset(), answer, stream=stream)
+    if isinstance(heard, Broke):
+        return f"{http_status(profile, heard.error, stream=stream)} {heard.error.message}"
+    if isinstance(heard, Cuts):
+        return f"the chunks, then the error: {heard.error.message}" if heard.error else "the chunks, then a good end"
+    return "`[DONE]` alone" if isinstance(heard, NoChunks) else "nothing, ever" if heard else "the answer"
 
 
 def code(text: str | None) -> str:

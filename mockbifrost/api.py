@@ -539,7 +539,7 @@ class When:
         return self._with("pace", {**({"name": name} if name is not None else {}), **keys})
 
     def upstream(self, fault: str | None = None, **settings: Any) -> Self:
-        """The provider's connection breaks: a fault's name, with its settings if any, or the keys of `upstream`. `for_` stands for `for`."""
+        """The provider's connection fails: a fault's name with its settings, or the keys of `upstream`; `for_` stands for `for`."""
         keys = {key.rstrip("_"): value for key, value in settings.items()}
         value = keys if fault is None else {fault: keys} if keys else fault
         return self._with("upstream", value, behaviour=answerless(value) is None)

@@ -18,7 +18,7 @@ from mockbifrost.scenario.upstream_model import ALONE, UpstreamModel, answerless
 from mockbifrost.scenario.when_model import WhenModel
 from mockbifrost.vocabulary.durations import Duration, parse_duration
 from mockbifrost.vocabulary.node import Many, Node, Problem, described, refusal, shortened
-from mockbifrost.vocabulary.rules import NOT_EMPTY, any_of_these, belong, excluded, one_of_these
+from mockbifrost.vocabulary.rules import NOT_EMPTY, Rule, any_of_these, belong, excluded, one_of_these
 from mockbifrost.vocabulary.settings import GatewaySettings
 
 VERSION: Final = 1
@@ -36,7 +36,7 @@ def _required(value: object) -> bool | int:
     raise refusal(f"must be true, false or a number of uses from 1 on, got {described(value)}")
 
 
-def _behaviour_rules(known: tuple[str, ...]) -> dict[str, object]:
+def _behaviour_rules(known: tuple[str, ...]) -> Rule:
     """Exactly one behaviour, or alone a fault that leaves nothing of an answer; such faults only where there may be one."""
     alone = {"required": ["upstream"], "properties": {"upstream": ALONE}, "not": any_of_these(known)}
     rules: dict[str, object] = {"oneOf": [*one_of_these(known)["oneOf"], alone]}

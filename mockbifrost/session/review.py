@@ -44,6 +44,7 @@ _PACED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     "raw": (frozenset({"speed"}), "of a `raw` say `delay`, and `sleep` between events"),
     "error": (frozenset({"name", "ttft", "jitter", "speed"}), "an error comes whole: say `ttft`"),
     "gateway_error": (frozenset({"name", "ttft", "jitter", "speed"}), "an error comes whole: say `ttft`"),
+    "upstream": (frozenset({"name", "ttft", "jitter", "speed"}), "nothing comes of it: say `ttft`"),
 }
 """Behaviours that use only a part of a pace: which, and what to do."""
 
@@ -261,8 +262,9 @@ def _sequence_ends(placed: _Placed, steps: Sequence[StepModel], uses: int) -> It
 
 def _unused(model: StubModel | StepModel) -> Iterator[Problem]:
     """Keys of a behaviour that change nothing."""
+    answers = model.reply is not None or model.auto or model.echo
     for key, (used, hint) in _PACED.items():
-        if getattr(model, key) is not None and model.pace is not None:
+        if getattr(model, key) is not None and model.pace is not None and not answers:
             for unused in sorted(model.pace.model_fields_set - used):
                 yield Problem(f"`pace.{unused}` has no effect on `{key}`", hint, ("pace", unused))
     if model.reply is not None:

@@ -191,6 +191,25 @@ def test_pace(mock: Session) -> None:
     assert first["extra_fields"]["latency"] == 2000
 
 
+def test_a_fault_of_the_providers_connection_by_name_and_by_its_settings(mock: Session) -> None:
+    alone = mock.when(user="alone").upstream("reset")
+    named = mock.when(user="named").upstream("cut", after_chunks=2, how="reset").reply("One two three.")
+    keys = mock.when(user="keys").auto().upstream(slow="20s")
+    late = mock.when(user="late").reply("One.").upstream("stall", for_="90s")
+
+    faults = [stub.mapping()["upstream"] for stub in (alone, named, keys, late)]
+    assert faults == ["reset", {"cut": {"after_chunks": 2, "how": "reset"}}, {"slow": "20s"}, {"stall": {"for": "90s"}}]
+    assert all(stub.complete for stub in (alone, named, keys, late))
+
+
+def test_a_fault_of_an_answer_waits_for_its_answer(mock: Session) -> None:
+    stub = mock.when(user="hello").upstream("no_done")
+
+    assert not stub.complete
+    assert stub.reply("Yes.").complete
+    assert say(mock).text == "Yes."
+
+
 def test_required(mock: Session) -> None:
     mock.when(user="twice").name("twice").reply("Yes.").required(2)
     mock.when(user="never").name("optional").reply("Yes.").required(False)
@@ -272,11 +291,12 @@ def test_a_wrong_reply_names_the_line_of_the_test(mock: Session) -> None:
         lambda stub: stub.priority("high"),
         lambda stub: stub.required("yes"),
         lambda stub: stub.pace("lightning"),
+        lambda stub: stub.upstream("cutt"),
         lambda stub: stub.name(""),
         lambda stub: stub.error("overloaded"),
         lambda stub: stub.sequence("a", "b", on_end="repeat"),
     ],
-    ids=["times", "active", "per", "priority", "required", "pace", "name", "error", "sequence"],
+    ids=["times", "active", "per", "priority", "required", "pace", "upstream", "name", "error", "sequence"],
 )
 def test_a_wrong_change_is_refused_and_undone(mock: Session, change: Any) -> None:
     stub = mock.when(user="hello").reply("As before.")

@@ -76,6 +76,9 @@ TAKEN = """\
 - {gateway_error: {message: a, status: null}}
 - {raw: {json: null, end: close}, per: call}
 - {sequence: [a, {error: overloaded, pace: slow}], scope: conversation}
+- {upstream: reset, pace: slow}
+- {reply: a, upstream: {cut: {at: {text: b}, how: reset}}}
+- {sequence: [{upstream: {error_event: {message: a, type: null}}}, {auto: {}, upstream: {stall: {}}}]}
 """
 
 
@@ -160,6 +163,11 @@ def test_files_that_are_refused(text: str) -> None:
         "{raw: {events: [{sleep: 1s, data: a}]}}",
         '{raw: {events: [{event: "a\\nb"}]}}',
         '{raw: {headers: {x: "a\\nb"}}}',
+        "{upstream: cut}",
+        "{upstream: {error_event: {name: overloaded, at: done}}}",
+        "{error: overloaded, upstream: reset}",
+        "{reply: a, upstream: slow}",
+        "{reply: a, upstream: {reset: true, empty: true}}",
     ],
 )
 def test_stubs_that_are_refused(stub: str) -> None:

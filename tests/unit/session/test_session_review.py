@@ -190,6 +190,7 @@ def test_more_uses_are_required_than_there_can_be() -> None:
         ("{reply: {headers: {x: '{{ usr }}'}}}", "3:24: stubs[0].reply.headers.x"),
         ("{sequence: [{error: {status: 500, message: '{{ usr }}'}}]}", "3:39: stubs[0].sequence[0].error.message"),
         ("{gateway_error: {message: a, type: '{{ usr }}'}}", "3:34: stubs[0].gateway_error.type"),
+        ("{upstream: {error_event: {message: '{{ usr }}'}}}", "3:31: stubs[0].upstream.error_event.message"),
     ],
 )
 def test_a_template_that_names_nothing(stub: str, place: str) -> None:
@@ -216,6 +217,11 @@ def test_names_that_a_template_defines_itself_are_fine() -> None:
             "an error comes whole: say `ttft`",
         ),
         (
+            "{upstream: reset, pace: {ttft: 1s, tokens_per_second: 9}}",
+            "3:40: warning: stubs[0].pace.tokens_per_second: `pace.tokens_per_second` has no effect on `upstream`; "
+            "nothing comes of it: say `ttft`",
+        ),
+        (
             "{reply: {content: a, choices: [b]}}",
             "3:14: warning: stubs[0].reply.content: `content` has no effect beside `choices`; move it into each choice",
         ),
@@ -235,6 +241,7 @@ def test_keys_with_an_effect() -> None:
         "{when: {user: a}, error: overloaded, pace: {ttft: 1s, name: slow}}",
         "{when: {user: b}, reply: {fragments: per_char, choices: [a, {tool_calls: [f]}]}}",
         "{when: {user: c}, reply: {fragments: per_char, tool_calls: [f]}, pace: {chunk: char}}",
+        "{when: {user: d}, echo: true, upstream: cut, pace: {chunk: char}}",
     ) == []  # fmt: skip
 
 
