@@ -20,6 +20,7 @@ from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Answer
 from mockbifrost.provider.tokens import count_built_in
 from mockbifrost.values import value
+from mockbifrost.vocabulary.durations import header_seconds
 from mockbifrost.wire.jsontypes import JsonObject
 from mockbifrost.wire.profiles import Profile
 from mockbifrost.wire.request import Object, RequestMessage
@@ -34,14 +35,7 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 _DEFAULT_THRESHOLD: Final = 0.8
 _WORD_BYTES: Final = 100
 """What a word takes in a set, beside its letters."""
-_LONGEST_S: Final = (2**63 - 1) // 10**9
-"""A duration counts nanoseconds in 64 bits."""
-_NUMBER: Final = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
-_PIECE: Final = re.compile(rf"({_NUMBER})(ns|us|ms|s|m|h)")
-_DURATION: Final = re.compile(rf"\+?(?:{_PIECE.pattern})+")
-_SECONDS: Final = re.compile(r"\+?[0-9]{1,19}")
-_UNITS_S: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_FLOAT: Final = re.compile(rf"[+-]?(?:{_NUMBER})(?:[eE][+-]?[0-9]+)?")
+_FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORD: Final = re.compile(r"\w+")
 _OF_MESSAGE: Final = (
     "role", "name", "tool_call_id", "refusal", "audio", "reasoning", "reasoning_content", "reasoning_details", "annotations",
@@ -145,7 +139,7 @@ def lookup_of(
         _id(family, request_hash),
         conversation.request.stream is True,
         headers.get("x-bf-cache-no-store") != "true",
-        duration_s(headers.get("x-bf-cache-ttl", "")) or rules.ttl_s,
+        header_seconds(headers.get("x-bf-cache-ttl", "")) or rules.ttl_s,
         _threshold(headers.get("x-bf-cache-threshold", ""), rules.threshold),
         provider,
         model,
@@ -162,17 +156,6 @@ def _can_be_had(wanted: str | None, rules: CacheRules) -> bool:
 
 def _pins(headers: Mapping[str, str]) -> bool:
     return bool(headers.get("x-bf-api-key") or headers.get("x-bf-api-key-id"))
-
-
-def duration_s(text: str) -> float | None:
-    """Seconds of a header: a duration as Go writes it, else whole seconds; None for what is neither, or not above zero."""
-    if _SECONDS.fullmatch(text):
-        seconds = float(text)
-    elif _DURATION.fullmatch(text):
-        seconds = sum([float(number) * _UNITS_S[unit] for number, unit in _PIECE.findall(text)])
-    else:
-        return None
-    return seconds if 1e-9 <= seconds <= _LONGEST_S else None
 
 
 def _threshold(text: str, default: float) -> float:

@@ -248,7 +248,7 @@ class _Journey:
         known = self.state.sticky.find(session, leg.target.provider, self.now_s)
         kept = next((key for key in ring.keys if key.name == known), None)
         key = ring.use(kept) if kept is not None else ring.begin(self.draws(leg.target, 0))
-        ttl_s = header_seconds(self.asked.headers.first(b"x-bf-session-ttl")) or STICKY_TTL_S
+        ttl_s = header_seconds(self.asked.headers.first(b"x-bf-session-ttl") or "") or STICKY_TTL_S
         self.pinned = Pinned(session, leg.target.provider, key.name, self.now_s + ttl_s)
         return key.name
 
@@ -374,13 +374,13 @@ class _Journey:
     def digest(self, leg: _Leg, attempt: Attempt, reached: Reached, lookup: Lookup | None) -> Verdict | Failure | Broke:
         """What the gateway makes of what was said: a response, or a failure that may be retried."""
         said, stub = reached.said, reached.stub
+        if isinstance(said, Broken):  # what the mock could not do is not counted
+            return self.broken(attempt, said, stub), False
         self.tally.adopt(reached.tally)
         if isinstance(said, Failure):
             return said
         if said is None:
             return self.missed(attempt), False
-        if isinstance(said, Broken):
-            return self.broken(attempt, said, stub), False
         if isinstance(said, Refusal):
             refused = self.refused(attempt, said, stub)
             return refused, refused.trail[-1].type != "request_cancelled"

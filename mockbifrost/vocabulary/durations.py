@@ -60,26 +60,24 @@ def format_duration(seconds: float) -> str:
     return "".join(pieces) or "0s"
 
 
-_GO_PIECE: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
-_GO_WHOLE: Final = re.compile(rf"(?:{_GO_PIECE.pattern})+")
-_GO_UNITS_S: Final = MappingProxyType(
-    {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-)
+_LONGEST_GO_S: Final = (2**63 - 1) // 10**9
+"""A duration counts nanoseconds in 64 bits."""
+_GO_NUMBER: Final = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
+_GO_PIECE: Final = re.compile(rf"({_GO_NUMBER})(ns|us|ms|s|m|h)")
+_GO_WHOLE: Final = re.compile(rf"\+?(?:{_GO_PIECE.pattern})+")
+_GO_SECONDS: Final = re.compile(r"\+?[0-9]{1,19}")
+_GO_UNITS_S: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def header_seconds(text: str | None) -> float | None:
-    """Seconds of a header that holds a duration as Go writes it (`30m`, `1h30m`) or whole seconds; None for anything else and for none.
-
-    Source: wire.md 7.
-    """
-    bare = (text or "").strip()
-    if len(bare) > 64:
+def header_seconds(text: str) -> float | None:
+    """Seconds of a header: a duration as Go writes it, else whole seconds; None for what is neither, or not above zero."""
+    if _GO_SECONDS.fullmatch(text):
+        seconds = float(text)
+    elif _GO_WHOLE.fullmatch(text):
+        seconds = sum([float(number) * _GO_UNITS_S[unit] for number, unit in _GO_PIECE.findall(text)])
+    else:
         return None
-    if bare.isascii() and bare.isdigit():
-        return float(bare)
-    if _GO_WHOLE.fullmatch(bare):
-        return sum([float(number) * _GO_UNITS_S[unit] for number, unit in _GO_PIECE.findall(bare)])
-    return None
+    return seconds if 1e-9 <= seconds <= _LONGEST_GO_S else None
 
 
 _SCHEMA: Final = {

@@ -23,7 +23,6 @@ from mockbifrost.gateway.cache import (
     Hit,
     Lookup,
     Wording,
-    duration_s,
     hit_debug,
     lookup_of,
     miss_debug,
@@ -32,6 +31,7 @@ from mockbifrost.gateway.cache import (
 from mockbifrost.gateway.configuration import CacheRules
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Answer, Draft
+from mockbifrost.vocabulary.durations import header_seconds
 from mockbifrost.wire.jsontypes import encode
 from mockbifrost.wire.profiles import DOCUMENTED, PROFILES, V1_6, V2_2, Profile
 from mockbifrost.wire.request import InvalidBody, fingerprint, validate
@@ -179,7 +179,7 @@ def test_the_type_chooses_the_searches_and_one_that_cannot_be_had_skips_the_cach
     ],
 )
 def test_a_ttl_is_a_go_duration_or_whole_seconds(text: str, seconds: float) -> None:
-    assert duration_s(text) == pytest.approx(seconds)
+    assert header_seconds(text) == pytest.approx(seconds)
     assert look(body(), headers=headed(ttl=text)).ttl_s == pytest.approx(seconds)
 
 
@@ -209,7 +209,7 @@ def test_a_ttl_is_a_go_duration_or_whole_seconds(text: str, seconds: float) -> N
     ],
 )
 def test_any_other_ttl_is_silently_the_default(text: str) -> None:
-    assert duration_s(text) is None
+    assert header_seconds(text) is None
     assert look(body(), CacheRules(ttl_s=77.0), headed(ttl=text)).ttl_s == 77.0
 
 

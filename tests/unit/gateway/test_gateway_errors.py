@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mockbifrost.gateway.render import classify
+from mockbifrost.gateway.failures import classify
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS
 from mockbifrost.wire.profiles import ProfileName

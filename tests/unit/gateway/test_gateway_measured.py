@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from textwrap import dedent
 
 import pytest
 
@@ -28,7 +29,7 @@ NEWEST: tuple[ProfileName, ...] = ("documented", "2.2")
 
 
 def run(text: str, version: ProfileName = "2.2") -> Response:
-    return ask(stubs(f"{text}\n{FALLBACK}", before=SETTINGS), BODY, version=version)
+    return ask(stubs(f"{dedent(text).strip()}\n{FALLBACK}", before=SETTINGS), BODY, version=version)
 
 
 def trail(response: Response) -> Sequence[Trace]:

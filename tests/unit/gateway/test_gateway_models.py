@@ -1,5 +1,7 @@
 """The models listing: what the configured providers offer, in OpenAI's form."""
 
+from __future__ import annotations
+
 from mockbifrost.clock import EPOCH_S
 from mockbifrost.gateway.configuration import Key, ProviderRules
 from mockbifrost.gateway.models import listing, models_json

@@ -2,7 +2,9 @@
 
 import pytest
 
-from mockbifrost.gateway.targets import Target, default_key, parse_fallbacks, parse_model
+from mockbifrost.gateway.configuration import Gateway, ProviderRules, default_key
+from mockbifrost.gateway.targets import Target, fallbacks_of, parse_model
+from mockbifrost.wire.profiles import DOCUMENTED
 from tests.harness import ask, chat, stubs
 
 KNOWN = ("openai", "anthropic", "mockoai")
@@ -33,7 +35,43 @@ def test_without_openai_a_bare_model_has_no_provider() -> None:
 def test_fallbacks_without_a_known_provider_are_dropped() -> None:
     texts = ["anthropic/claude", "claude", "nobody/x", "openai/", "openai/gpt-4o"]
 
-    assert parse_fallbacks(texts, KNOWN) == (Target("anthropic", "claude"), Target("openai", "gpt-4o"))
+    gateway = Gateway(DOCUMENTED, dict.fromkeys(KNOWN, ProviderRules()))
+
+    found = fallbacks_of(texts, Target("openai", "x"), gateway)
+    assert found == (Target("anthropic", "claude"), Target("openai", "gpt-4o"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "model", "found"),
+    [
+        (None, "gpt-4o", ["anthropic/claude"]),
+        ([], "gpt-4o", ["anthropic/claude"]),
+        (["mockoai/mimo"], "gpt-4o", ["mockoai/mimo"]),
+        (["nobody/x"], "gpt-4o", []),
+        (None, "gpt-5", ["mockoai/mimo", "anthropic/claude"]),
+        (None, "o4-mini", []),
+    ],
+)
+def test_fallbacks_of_the_settings_serve_where_the_request_names_none(
+    wanted: list[str] | None, model: str, found: list[str]
+) -> None:
+    settings = {"openai/gpt-*": ("mockoai/mimo", "anthropic/claude"), "openai/gpt-4o": ("anthropic/claude",)}
+    gateway = Gateway(DOCUMENTED, dict.fromkeys(KNOWN, ProviderRules()), fallbacks=settings)
+
+    targets = fallbacks_of(wanted, Target("openai", model), gateway)
+    assert [f"{target.provider}/{target.model}" for target in targets] == found
+
+
+def test_a_provider_that_nobody_has_configured_is_named() -> None:
+    scenario = stubs("- reply: hi", before="gateway: {providers: {openai: {}}}")
+    body = chat(model="anthropic/claude")
+
+    refused = ask(scenario, body)
+    assert (refused.status, refused.error["message"]) == (
+        400,
+        "failed to get config for provider anthropic: not found",
+    )
+    assert ask(scenario, {**body, "fallbacks": ["openai/gpt-4o"]}).text == "hi"
 
 
 def test_each_provider_has_one_key() -> None:

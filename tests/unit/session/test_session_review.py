@@ -292,10 +292,18 @@ def test_findings_stand_in_the_order_of_files_and_lines() -> None:
 
 
 def test_settings_that_contradict_each_other_are_findings() -> None:
-    Path("a.yaml").write_text("version: 1\ngateway: {providers: {openai: {}}}\nstubs: []\n")
-    Path("b.yaml").write_text("version: 1\ngateway: {providers: {mistral: {}}}\nstubs: []\n")
+    Path("a.yaml").write_text("version: 1\ngateway: {providers: {openai: {max_retries: 1}}}\nstubs: []\n")
+    Path("b.yaml").write_text("version: 1\ngateway: {providers: {openai: {max_retries: 2}}}\nstubs: []\n")
+    files = [document for path in "ab" for document in load_documents([Path(f"{path}.yaml")])]
 
-    findings = review(load_documents([Path("a.yaml"), Path("b.yaml")]))
+    findings = review(files)
 
     assert [type(finding) for finding in findings] == [Finding]
-    assert findings[0].key_path == "gateway.providers"
+    assert findings[0].key_path == "gateway.providers.openai.max_retries"
+
+
+def test_files_of_one_session_may_each_name_a_provider() -> None:
+    Path("a.yaml").write_text("version: 1\ngateway: {providers: {openai: {}}}\nstubs: [x]\n")
+    Path("b.yaml").write_text("version: 1\ngateway: {providers: {mistral: {}}}\nstubs: []\n")
+
+    assert review(load_documents([Path("a.yaml"), Path("b.yaml")])) == []

@@ -39,7 +39,8 @@ CASES = (
         "2.2, a deployment",
         V2_2,
         DEPLOYED,
-        '{"request_type":"chat_completion","routing_info":{"provider":"azure","model":"gpt-4o","key":"key-1"},'
+        '{"request_type":"chat_completion","routing_info":{"provider":"azure","model":"gpt-4o","key":"key-1",'
+        '"resolved_key_alias":{"model_id":"my-deployment"}},'
         '"provider":"azure","original_model_requested":"gpt-4o","resolved_model_used":"my-deployment","latency":5,'
         '"chunk_index":3}',
     ),
