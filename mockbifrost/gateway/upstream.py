@@ -81,15 +81,17 @@ def hears(
     if isinstance(said, ConnectionFault):
         return _Connection(profile, rules, quirks, said, stream).hears((), said.took_s, answered=False)
     draft = said.draft
-    if said.fault is None and _end_s(draft, stream) <= min(rules.timeout_s, rules.stream_idle_timeout_s):
+    if said.fault is None and _in_time(draft, rules, stream):
         return None
     return _Connection(profile, rules, quirks, said.fault, stream).hears(draft.deltas, draft.latency_s, answered=True)
 
 
-def _end_s(draft: Draft, stream: bool) -> float:
+def _in_time(draft: Draft, rules: ProviderRules, stream: bool) -> bool:
+    """Whether it ends before any timeout could matter: a look at its end, for most answers."""
     if not stream:
-        return draft.latency_s
-    return draft.deltas[-1].at_s if draft.deltas else 0.0
+        return draft.latency_s <= rules.timeout_s
+    end_s = draft.deltas[-1].at_s if draft.deltas else 0.0
+    return end_s <= rules.timeout_s and end_s <= rules.stream_idle_timeout_s
 
 
 class _Connection:

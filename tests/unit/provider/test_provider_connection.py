@@ -145,6 +145,12 @@ def test_half_is_some_of_it_and_never_its_end(deltas: tuple[Delta, ...]) -> None
     assert came == (count + 1) // 2
 
 
+def test_each_choice_says_a_text_for_itself() -> None:
+    deltas = (Delta({"content": "Pa"}, choice=1), Delta({"content": "ris"}), Delta({"content": "ris"}, choice=1))
+
+    assert cut_at(deltas, Place("text", text="Paris")) == 3
+
+
 def test_scripted_details_are_reasoning_too() -> None:
     assert cut_at((Delta({"reasoning_details": [{"text": "a"}]}),), Place("reasoning")) == 1
 
@@ -230,6 +236,15 @@ def test_what_is_late_comes_as_much_later_and_nothing_else_changes(
         assert shifts[:first] == [0.0] * first
         assert shifts[first:] == pytest.approx([for_s] * (len(deltas) - first))
         assert latency_s == 2.0 + for_s
+
+
+@pytest.mark.parametrize("place", [Place("usage"), Place("done")])
+def test_where_all_has_come_only_the_end_is_late(place: Place) -> None:
+    deltas = (Delta({"content": "a"}), Delta({"content": "b"}), Delta({}, finish_reason="stop"))
+
+    late, latency_s = delayed(ConnectionFault("stall", place, 5.0), deltas, 1.0)
+
+    assert ([delta.at_s for delta in late], latency_s) == ([0.0, 0.0, 5.0], 6.0)
 
 
 def test_a_plain_answer_without_increments_is_late_as_a_whole() -> None:

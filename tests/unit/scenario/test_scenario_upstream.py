@@ -92,6 +92,10 @@ WRITTEN: tuple[tuple[Any, ConnectionFault], ...] = (
         ),
     ),
     (
+        {"error_event": {"name": "overloaded", "at": "done"}},
+        ConnectionFault("error_event", Place("done"), error=OVERLOADED),
+    ),
+    (
         {"error_event": {"message": "No {model} here.", "type": "t"}},
         ConnectionFault("error_event", START, error=ProviderError("", 500, "t", None, "No gpt-4o here.")),
     ),
