@@ -67,7 +67,7 @@ def _made(gateway: Gateway, price: Price | None, draft: Draft, prompt: int) -> B
     assert usage is not None  # the caller has seen to it
     shown = gateway.cost != "none" and not draft.costless
     if draft.reported is not None:
-        reported = reported_json(profile, draft.reported)
+        reported = reported_json(draft.reported)
         total = reported.get("total_cost")
         dollars = float(total) if isinstance(total, int | float) else 0.0
         json = encode(reported) if shown else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from fractions import Fraction
 from typing import Final
 
 from mockbifrost.clock import EPOCH_S
@@ -126,11 +127,11 @@ def _limit(rate: Rate | None) -> Limit | None:
 
 def _price(settings: PriceSettings) -> Price:
     def each(dollars: float | None) -> float | None:
-        return None if dollars is None else dollars / _MILLION
+        return None if dollars is None else _per_token(dollars)
 
     return Price(
-        settings.input / _MILLION,
-        settings.output / _MILLION,
+        _per_token(settings.input),
+        _per_token(settings.output),
         each(settings.cache_read),
         each(settings.cache_write),
         each(settings.reasoning),
@@ -138,3 +139,8 @@ def _price(settings: PriceSettings) -> Price:
         settings.search,
         settings.request,
     )
+
+
+def _per_token(dollars: float) -> float:
+    """The nearest number to a millionth of what was written: a float divided would be a last digit off."""
+    return float(Fraction(str(dollars)) / _MILLION)

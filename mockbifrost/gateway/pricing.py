@@ -66,7 +66,7 @@ def price_of(
 
     The scenario's own comes first: `provider/model` as it stands, else the first name with a `*` that fits. Then the
     catalogue (genai-prices, as installed: it is never updated over the network), which is imported when it is first asked.
-    `built_in` False: the catalogue is not asked. `prompt_tokens` chooses the tier, whose price holds for all tokens.
+    `built_in` False: it is not asked. `prompt_tokens` chooses the tier, whose price holds for all tokens.
 
     Source: gateway-behaviour.md 3.3. INFERRED: the tier goes by the prompt, as in the catalogue, where the gateway says all
     tokens; a provider of one's own has the prices of the catalogue's provider of exactly that name; of prices that change
@@ -147,51 +147,62 @@ def parts_of(
     Source: gateway-behaviour.md 3.3; reasoning and citation have a part where they have a price, else they are output.
     INFERRED: they are some of the completion's tokens, as audio and image tokens are; no count exceeds what it is part of.
     """
-    details = usage.prompt_details or {}
     counted = prompt_tokens if usage.computed and prompt_tokens is not None else usage.prompt_tokens
-    prompt = _Tokens(counted)
-    if "cached_at_full_price" in quirks:
-        reads = writes = 0
-    else:
-        reads = prompt.take(_count(details, "cached_read_tokens", "cached_tokens"))
-        writes = prompt.take(_count(details, "cached_write_tokens", "cache_write_tokens"))
-    audio_input = prompt.take(_count(details, "audio_tokens"))
-    image_input = prompt.take(_count(details, "image_tokens"))
+    prompt, completion = _whole(counted), _whole(usage.completion_tokens)
+    before, after = usage.prompt_details, usage.completion_details
+    if not (before and any(before.values())) and not (after and any(after.values())):
+        return Parts(text_input=prompt * price.input, request=price.request, text_output=completion * price.output)
+    cached_apart = "cached_at_full_price" not in quirks
+    return _detailed(price, prompt, before or {}, completion, after or {}, cached_apart=cached_apart)
 
-    details = usage.completion_details or {}
-    completion = _Tokens(usage.completion_tokens)
-    reasoning = completion.take(_count(details, "reasoning_tokens")) if price.reasoning is not None else 0
-    citation = completion.take(_count(details, "citation_tokens")) if price.citation is not None else 0
-    audio_output = completion.take(_count(details, "audio_tokens"))
-    image_output = completion.take(_count(details, "image_tokens"))
+
+def _detailed(
+    price: Price,
+    prompt: int,
+    before: Mapping[str, Json],
+    completion: int,
+    after: Mapping[str, Json],
+    *,
+    cached_apart: bool,
+) -> Parts:
+    """The parts where the counts of a prompt (`before`) or a completion (`after`) say more than how many there are."""
+    reads, writes, audio_input, image_input, text_input = _dealt(
+        prompt,
+        _count(before, "cached_read_tokens", "cached_tokens") if cached_apart else 0,
+        _count(before, "cached_write_tokens", "cache_write_tokens") if cached_apart else 0,
+        _count(before, "audio_tokens"),
+        _count(before, "image_tokens"),
+    )
+    reasoning, citation, audio_output, image_output, text_output = _dealt(
+        completion,
+        0 if price.reasoning is None else _count(after, "reasoning_tokens"),
+        0 if price.citation is None else _count(after, "citation_tokens"),
+        _count(after, "audio_tokens"),
+        _count(after, "image_tokens"),
+    )
     return Parts(
-        text_input=prompt.left * price.input,
+        text_input=text_input * price.input,
         audio_input=audio_input * price.input,
         image_input=image_input * price.input,
         cached_read=reads * (price.input if price.cache_read is None else price.cache_read),
         cached_write=writes * (price.input if price.cache_write is None else price.cache_write),
         request=price.request,
-        text_output=completion.left * price.output,
+        text_output=text_output * price.output,
         audio_output=audio_output * price.output,
         image_output=image_output * price.output,
         reasoning=reasoning * (price.reasoning or 0.0),
         citation=citation * (price.citation or 0.0),
-        search=_count(details, "num_search_queries") * price.search,
+        search=_count(after, "num_search_queries") * price.search,
     )
 
 
-class _Tokens:
-    """Tokens of which some are taken away, never more than there are."""
-
-    __slots__ = ("left",)
-
-    def __init__(self, count: int) -> None:
-        self.left = _whole(count)
-
-    def take(self, count: int) -> int:
-        taken = min(count, self.left)
-        self.left -= taken
-        return taken
+def _dealt(count: int, *wanted: int) -> list[int]:
+    """So many tokens dealt out: to each what it wants while there are any, and last the rest."""
+    found: list[int] = []
+    for want in wanted:
+        found.append(min(want, count))
+        count -= found[-1]
+    return [*found, count]
 
 
 def _count(details: Mapping[str, Json], *names: str) -> int:

@@ -10,7 +10,7 @@ import orjson
 
 from mockbifrost.match.attempt import Attempt
 from mockbifrost.match.conversation import Conversation
-from mockbifrost.provider.answer import Answer, StubRef
+from mockbifrost.provider.answer import Answer, CacheScript, StubRef
 from mockbifrost.provider.pace import INSTANT, Pace
 from mockbifrost.provider.protocol import Reached
 from mockbifrost.provider.tally import Tally
@@ -37,6 +37,7 @@ class AutoScript:
     pace: Pace = INSTANT
     model: str | None = None
     fault: FaultScript | None = None
+    cache: CacheScript | None = None
 
     def fails(self, attempt: Attempt) -> bool:
         """An answer does not, unless its connection leaves nothing of it."""
@@ -48,8 +49,14 @@ class AutoScript:
         calls = _calls(attempt)
         count = choices_wanted(request)
         choices = tuple([_choice(attempt, calls, index) for index in range(count)])
-        tier, fault = request.service_tier, self.fault
-        script = ReplyScript(choices, pace=self.pace, model=self.model, service_tier=tier, fault=fault)
+        script = ReplyScript(
+            choices,
+            pace=self.pace,
+            model=self.model,
+            service_tier=request.service_tier,
+            fault=self.fault,
+            cache=self.cache,
+        )
         return script.perform(attempt, tools)
 
 

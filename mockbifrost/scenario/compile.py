@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import orjson
 
-from mockbifrost.provider.answer import RawAnswer, StubRef
+from mockbifrost.provider.answer import CacheScript, RawAnswer, StubRef
 from mockbifrost.provider.connection import HALF, HTML_STATUS, START, ConnectionFault, Kind, Place
 from mockbifrost.provider.pace import INSTANT, Pace
 from mockbifrost.scenario.activity import Activity, Window
 from mockbifrost.scenario.auto import AutoScript
+from mockbifrost.scenario.cache_model import CacheModel
 from mockbifrost.scenario.expect import expectation_of
 from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.model import ActiveModel, DefaultsModel, StepModel, StubModel
@@ -114,12 +115,13 @@ def _activity(active: ActiveModel | None, times: int | None) -> Activity:
 
 def _script(model: StubModel | StepModel, pace: Pace, defaults: DefaultsModel) -> Script:
     fault = _fault(model.upstream, pace) if model.upstream is not None else None
+    cache = _cache(model.cache) if model.cache is not None else None
     if model.reply is not None:
-        return _reply(model.reply, pace, defaults, fault)
+        return _reply(model.reply, pace, defaults, fault, cache)
     if model.auto:
-        return AutoScript(pace, defaults.model, fault)
+        return AutoScript(pace, defaults.model, fault, cache)
     if model.echo:
-        return ReplyScript(pace=pace, echo=True, model=defaults.model, fault=fault)
+        return ReplyScript(pace=pace, echo=True, model=defaults.model, fault=fault, cache=cache)
     if fault is not None:
         return fault
     if model.error is not None:
@@ -160,7 +162,13 @@ def _headers(headers: Mapping[str, str] | None) -> tuple[tuple[str, Text], ...]:
     return tuple([(name, text_of(value)) for name, value in (headers or {}).items()])
 
 
-def _reply(model: ReplyModel, pace: Pace, defaults: DefaultsModel, fault: FaultScript | None) -> ReplyScript:
+def _cache(model: CacheModel) -> CacheScript:
+    return CacheScript(model.hit, 1.0 if model.similarity is None else model.similarity)
+
+
+def _reply(
+    model: ReplyModel, pace: Pace, defaults: DefaultsModel, fault: FaultScript | None, cache: CacheScript | None
+) -> ReplyScript:
     choices = [_choice(choice) for choice in model.choices] if model.choices is not None else [_choice(model)]
     no_usage = "usage" in model.model_fields_set and model.usage is None
     return ReplyScript(
@@ -182,6 +190,9 @@ def _reply(model: ReplyModel, pace: Pace, defaults: DefaultsModel, fault: FaultS
         model.body,
         pace,
         fault=fault,
+        cache=cache,
+        reported=model.cost,
+        costless="cost" in model.model_fields_set and model.cost is None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from mockbifrost.scenario.cache_model import CacheModel
 from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.fields import AtLeastOne, Count, Name, Switch
 from mockbifrost.scenario.pace_model import PaceModel
@@ -40,7 +41,7 @@ def _behaviour_rules(known: tuple[str, ...]) -> Rule:
     """Exactly one behaviour, or alone a fault that leaves nothing of an answer; such faults only where there may be one."""
     alone = {"required": ["upstream"], "properties": {"upstream": ALONE}, "not": any_of_these(known)}
     rules: dict[str, object] = {"oneOf": [*one_of_these(known)["oneOf"], alone]}
-    return rules | excluded({"upstream": [key for key in known if key not in ANSWERS]})
+    return rules | excluded({key: [other for other in known if other not in ANSWERS] for key in ("upstream", "cache")})
 
 
 def _behaviour_problems(node: type[Node], given: Mapping[str, object], known: tuple[str, ...]) -> Iterator[Problem]:
@@ -48,6 +49,9 @@ def _behaviour_problems(node: type[Node], given: Mapping[str, object], known: tu
     found = [key for key in known if key in given]
     for key in found[1:]:
         yield Problem(f"has the behaviour `{found[0]}` already, so `{key}` has no place", "keep one", (key,))
+    if "cache" in given and not any(key in ANSWERS for key in found):
+        hint = "give it to the steps" if "sequence" in given else "add `reply`, `auto` or `echo`"
+        yield Problem("`cache` is about an answer, and there is none", hint, ("cache",))
     if "upstream" in given:
         yield from _upstream_problems(found, given["upstream"])
     elif not found and all(key in node.known_keys() for key in given):
@@ -128,6 +132,7 @@ class StepModel(Node):
     raw: RawModel | None = None
     pace: PaceModel | None = None
     upstream: UpstreamModel | None = None
+    cache: CacheModel | None = None
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:
@@ -164,6 +169,7 @@ class StubModel(Node):
     scope: Literal["conversation"] | None = None
     pace: PaceModel | None = None
     upstream: UpstreamModel | None = None
+    cache: CacheModel | None = None
 
     @classmethod
     def problems(cls, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from mockbifrost.scenario.when_model import same_header_twice
 from mockbifrost.vocabulary.durations import Duration
 from mockbifrost.vocabulary.node import Many, Node, Problem, described, in_quotes, refusal
 from mockbifrost.vocabulary.rules import excluded
+from mockbifrost.vocabulary.settings import MOST_DOLLARS
 
 Fragments = Literal["openai", "one_chunk", "per_char", "split_escape", "interleaved", "name_repeated"]
 Content = str | tuple[JsonMapping, ...]
@@ -37,7 +38,7 @@ _FAKER: Final = {
     ]
 }
 _WHOLE_ANSWER: Final = (
-    "choices", "usage", "model", "id", "created", "system_fingerprint", "service_tier", "latency", "headers", "body",
+    "choices", "usage", "cost", "model", "id", "created", "system_fingerprint", "service_tier", "latency", "headers", "body",
     "chunks", "citations", "search_results", "videos", "fragments",
 )  # fmt: skip
 _SAID_BY_CHUNKS: Final = (
@@ -166,20 +167,35 @@ class UsageModel(Node):
     cost_in_usd_ticks: Count | None = None
 
 
+def _reported(value: object) -> float | JsonMapping:
+    """Dollars, or the provider's own mapping of them."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_DOLLARS:
+        return value
+    if isinstance(value, Mapping):
+        return value
+    raise refusal(f"must be dollars (0 or more) or a mapping such as {{total_cost: 0.01}}, got {described(value)}")
+
+
+ReportedCost = Annotated[
+    float | JsonMapping,
+    PlainValidator(_reported, json_schema_input_type=Annotated[float, Field(ge=0, le=MOST_DOLLARS)] | JsonMapping),
+]
+
+
 def _delta(value: object) -> object:
     """A text is a delta of content."""
     return {"content": value} if isinstance(value, str) else value
 
 
 class ReplyModel(Node):
-    """What the provider answers. `content` and `usage` may be null on purpose: look at `model_fields_set`."""
+    """What the provider answers. `content`, `usage` and `cost` may be null on purpose: look at `model_fields_set`."""
 
     place: ClassVar[str] = "reply"
     wanted: ClassVar[str] = "text or a mapping such as {content: …, tool_calls: […]}"
     takes_text: ClassVar[bool] = True
     short_for: ClassVar[str] = "content"
     rules: ClassVar[Mapping[str, object]] = excluded({"faker": ("content",), "chunks": _SAID_BY_CHUNKS})
-    nullable: ClassVar[frozenset[str]] = frozenset({"content", "usage"})
+    nullable: ClassVar[frozenset[str]] = frozenset({"content", "usage", "cost"})
 
     content: Annotated[
         Content | None, PlainValidator(_content, json_schema_input_type=str | Many[str | Part] | None)
@@ -202,6 +218,7 @@ class ReplyModel(Node):
     ] = None
     finish_reason: Name | None = None
     usage: UsageModel | None = None
+    cost: ReportedCost | None = None
     model: Name | None = None
     id: str | None = None
     created: Count | None = None

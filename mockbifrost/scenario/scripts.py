@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Protocol
 import orjson
 
 from mockbifrost.match.attempt import Attempt
-from mockbifrost.provider.answer import Answer, Draft, Failure, RawAnswer, Refusal, Said, Shape
+from mockbifrost.provider.answer import Answer, CacheScript, Draft, Failure, RawAnswer, Refusal, Said, Shape
 from mockbifrost.provider.chunks import cut_choices, join_deltas, timed
 from mockbifrost.provider.connection import ConnectionFault, delayed
 from mockbifrost.provider.fragments import Fragments
@@ -159,6 +159,9 @@ class ReplyScript:
     pace: Pace = INSTANT
     echo: bool = False
     fault: FaultScript | None = None
+    cache: CacheScript | None = None
+    reported: float | Mapping[str, Json] | None = None
+    costless: bool = False
     constant: bool = field(init=False)
     drafts: dict[Any, Draft] = field(default_factory=dict, compare=False, repr=False)
 
@@ -194,6 +197,7 @@ class ReplyScript:
             prompt_tokens + draft.usage.completion_tokens if draft.usage is not None else 0,
             {name: rendering.text(value) for name, value in self.headers} if self.headers else NO_HEADERS,
             self.fault.perform(attempt, tools) if self.fault is not None else None,
+            self.cache,
         )
 
     def _draft(
@@ -242,6 +246,8 @@ class ReplyScript:
             self.citations,
             self.body,
             pace.speed,
+            self.reported,
+            self.costless,
         )
 
     def _usage(

@@ -10,17 +10,12 @@ _BEHAVIOURS: Final = {
     "replay": "`replay` (an interaction of a cassette) is not in this version yet; use `reply` or `raw`",
     "forward": "`forward` (asking a real upstream) is not in this version yet; use `reply` or `auto`",
     "wire": "`wire` (faults of the client's connection) is not in this version yet; use `raw` to send broken bytes",
-    "cache": "`cache` (the outcome of the gateway's cache) is not in this version yet; remove it: nothing is cached",
 }
 
 LATER: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         **{("stub", key): sentence for key, sentence in _BEHAVIOURS.items()},
         **{("sequence step", key): sentence for key, sentence in _BEHAVIOURS.items()},
-        (
-            "reply",
-            "cost",
-        ): "`cost` (what the provider reports) is not in this version yet; use `body: {usage: {cost: …}}`",
     }
 )
 """(place of the mapping, key) → the sentence that refuses it."""

@@ -21,7 +21,8 @@ _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_SLASH: Final = r"^[^/\s]+$"
 
 Name = Annotated[str, Field(min_length=1)]
-Dollars = Annotated[float, Field(ge=0)]
+MOST_DOLLARS: Final = 1e12
+Dollars = Annotated[float, Field(ge=0, le=MOST_DOLLARS)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[Duration, Field(gt=0)]
 

@@ -49,7 +49,7 @@ class Parts:
     @property
     def total(self) -> float:
         """The sum of all parts, `before` and `after`: the same in each shape."""
-        return self.input + self.request + self.output + self.reasoning + self.citation + self.search
+        return self.before + self.after
 
 
 def cost_json(profile: Profile, parts: Parts) -> JsonObject:
@@ -60,7 +60,7 @@ def cost_json(profile: Profile, parts: Parts) -> JsonObject:
     return _nested(parts) if profile.name == "2.2" else _flat(parts)
 
 
-def reported_json(profile: Profile, reported: float | Mapping[str, Json]) -> JsonObject:
+def reported_json(reported: float | Mapping[str, Json]) -> JsonObject:
     """What the provider says the answer cost, the same in each profile: a number is the total, an object stays as it is.
 
     Source: gateway-behaviour.md 3.1 and 3.2.
