@@ -10,12 +10,10 @@ from mockbifrost.scenario.expect import text_matcher
 from mockbifrost.scenario.fields import Span
 from mockbifrost.scenario.text_model import TextMatcherModel
 from mockbifrost.scenario.when_model import LastModel, ToolResultModel, WhenModel
-from mockbifrost.vocabulary.later import LATER
 from mockbifrost.vocabulary.node import Node, Problem
 
 _WILD: Final = frozenset("*?[")
 _TEXTS: Final = ("key", "user", "task", "system", "response_format", "virtual_key")
-_TRIED_ONCE: Final = ("gateway.providers.*", "max_retries") in LATER
 
 
 def implies(strong: WhenModel, weak: WhenModel) -> bool:
@@ -210,8 +208,6 @@ def contradictions(when: WhenModel) -> Iterator[Problem]:
         matcher: TextMatcherModel | None = getattr(when, key)
         if matcher is not None and matcher.equals is not None and not text_matcher(matcher).fits(matcher.equals):
             yield Problem("`equals` is a text that the other tests refuse", "keep `equals` alone", (key,))
-    if _TRIED_ONCE and when.attempt is not None and not any(low == 0 for low, _high in when.attempt):
-        yield Problem("every target is asked once in this version, so `attempt` is always 0", "remove it", ("attempt",))
 
 
 def _last_roles(when: WhenModel) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -159,7 +159,6 @@ def test_what_is_not(strong: dict[str, Any], weak: dict[str, Any]) -> None:
             ("messages", 1, "role"),
         ),
         ({"task": {"equals": "a", "contains": "b"}}, "`equals` is a text that the other tests refuse", ("task",)),
-        ({"attempt": "1.."}, "every target is asked once in this version, so `attempt` is always 0", ("attempt",)),
     ],
 )
 def test_what_can_never_hold(keys: dict[str, Any], text: str, at: tuple[Any, ...]) -> None:
