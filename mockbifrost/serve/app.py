@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from mockbifrost.gateway.models import models_json
+from mockbifrost.serve.addresses import BASE, IN_SESSION
 from mockbifrost.serve.asgi import Message, Receive, Send
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
@@ -26,7 +27,6 @@ MODELS_PATHS: Final = frozenset(
     [prefix + version + "/models" for prefix in PREFIXES for version in ("/v1", "")] + ["/v1/models"]
 )
 CONTROL: Final = "/__mockbifrost"
-BASE: Final = "/pydanticai/v1"
 
 LOG: Final = logging.getLogger("mockbifrost")
 _KEY_HEADERS: Final = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
@@ -55,8 +55,8 @@ class Application:
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         named: str | None = None
-        if path.startswith("/s/"):
-            named, slash, rest = path[3:].partition("/")
+        if path.startswith(IN_SESSION):
+            named, slash, rest = path[len(IN_SESSION) :].partition("/")
             path = slash + rest
         if path in CHAT_PATHS and scope["method"] == "POST":
             session = self._session(scope, named)
