@@ -35,6 +35,7 @@ from mockbifrost.session.session import Session as SessionState
 from mockbifrost.session.session import StubState
 from mockbifrost.session.verify import verify
 from mockbifrost.vocabulary.durations import parse_duration
+from mockbifrost.vocabulary.settings import GatewaySettings
 from mockbifrost.wire.profiles import ProfileName
 
 T = TypeVar("T")
@@ -223,17 +224,17 @@ def _loaded(scenarios: str | Path | Sequence[str | Path]) -> tuple[LoadedScenari
     return tuple(found)
 
 
-def _from_mapping(data: Mapping[str, Any], source: str, line: int) -> LoadedScenario:
+def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: GatewaySettings) -> LoadedScenario:
     """A scenario of plain values; all that is wrong with it is wrong where the code loads it."""
     import yaml
 
     try:
-        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(dict(data), sort_keys=False)
     except yaml.YAMLError as error:
         why = ", ".join([str(part) for part in error.args if not isinstance(part, type)]) or type(error).__name__
         raise ScenarioError([Finding(source, line, 1, "", f"the mapping holds what no scenario can: {why}")]) from None
     try:
-        model = load_text(text, source).model
+        model = load_text(text, source, base).model
     except ScenarioError as error:
         raise ScenarioError([replace(finding, line=line, column=1) for finding in error.findings]) from None
     return LoadedScenario(model, source, (line,) * len(model.stubs))
@@ -292,12 +293,13 @@ class Session:
         """
         frame = sys._getframe(1)
         source, line = frame.f_code.co_filename, frame.f_lineno
+        base = self._run(lambda: self._state.gateway.settings)
         if isinstance(scenario, Mapping):
-            loaded: tuple[LoadedScenario, ...] = (_from_mapping(scenario, source, line),)
+            loaded: tuple[LoadedScenario, ...] = (_from_mapping(scenario, source, line, base),)
         elif isinstance(scenario, str) and "\n" in scenario:
-            loaded = (load_text(scenario, f"the text at {source}:{line}"),)
+            loaded = (load_text(scenario, f"the text at {source}:{line}", base),)
         else:
-            loaded = _loaded(scenario)
+            loaded = load_paths([Path(scenario)], base)
         self._run(lambda: load(self._state, loaded))
 
     @property

@@ -25,8 +25,9 @@ from mockbifrost.scenario.document import (
 from mockbifrost.scenario.findings import findings_of
 from mockbifrost.scenario.loaded import LoadedScenario, LoadedStub
 from mockbifrost.scenario.model import VERSION, ScenarioModel, StubModel
-from mockbifrost.scenario.settings_merge import File, settings_of
+from mockbifrost.scenario.settings_merge import NO_SETTINGS, File, settings_of
 from mockbifrost.vocabulary.node import described, did_you_mean, shortened
+from mockbifrost.vocabulary.settings import GatewaySettings
 
 LARGEST_BYTES: Final = 50 * 1024 * 1024
 SUFFIXES: Final = (".yaml", ".yml")
@@ -39,26 +40,31 @@ def load_scenario(path: Path) -> LoadedScenario:
     return _checked([_read_file(path)])[0]
 
 
-def load_text(text: str, source: str) -> LoadedScenario:
-    """Load a scenario that is no file; `source` is what messages call it. Raises ScenarioError."""
-    return _checked([_read_text(text, source)])[0]
+def load_text(text: str, source: str, base: GatewaySettings = NO_SETTINGS) -> LoadedScenario:
+    """Load a scenario that is no file; `source` is what messages call it. Raises ScenarioError.
+
+    `base` are the settings of a gateway that it will be laid over.
+    """
+    return _checked([_read_text(text, source)], base)[0]
 
 
-def load_sent(raw: bytes, source: str) -> LoadedScenario:
+def load_sent(raw: bytes, source: str, base: GatewaySettings = NO_SETTINGS) -> LoadedScenario:
     """Load what was sent and is no file: a scenario, a list of stubs or one stub, in YAML or JSON. Raises ScenarioError."""
     text = _decoded(raw, source)
-    return _checked([_Result([text]) if isinstance(text, Finding) else _read_sent(text, source)])[0]
+    return _checked([_Result([text]) if isinstance(text, Finding) else _read_sent(text, source)], base)[0]
 
 
-def load_paths(paths: Sequence[Path]) -> tuple[LoadedScenario, ...]:
+def load_paths(paths: Sequence[Path], base: GatewaySettings = NO_SETTINGS) -> tuple[LoadedScenario, ...]:
     """Load files in the order given, of a folder its *.yaml and *.yml by name, folders inside it too unless hidden.
 
     A file that is given twice is loaded once. Raises ScenarioError with the findings of all files.
     """
-    return tuple([scenario for scenario, _document in load_documents(paths)])
+    return tuple([scenario for scenario, _document in load_documents(paths, base)])
 
 
-def load_documents(paths: Sequence[Path]) -> tuple[tuple[LoadedScenario, Document], ...]:
+def load_documents(
+    paths: Sequence[Path], base: GatewaySettings = NO_SETTINGS
+) -> tuple[tuple[LoadedScenario, Document], ...]:
     """The same, each with the document that knows where its parts stand."""
     results: list[_Result] = []
     seen: set[str] = set()
@@ -70,7 +76,7 @@ def load_documents(paths: Sequence[Path]) -> tuple[tuple[LoadedScenario, Documen
             if (same := _identity(file)) not in seen:
                 seen.add(same)
                 results.append(_read_file(file))
-    _checked(results)
+    _checked(results, base)
     return tuple([(it.loaded, it.document) for it in results if it.loaded is not None and it.document is not None])
 
 
@@ -104,9 +110,9 @@ class _Result:
     document: Document | None = None
 
 
-def _checked(results: list[_Result]) -> list[LoadedScenario]:
+def _checked(results: list[_Result], base: GatewaySettings = NO_SETTINGS) -> list[LoadedScenario]:
     findings = [finding for result in results for finding in result.findings]
-    findings = findings or list(_contradictions(results))
+    findings = findings or list(_contradictions(results, base))
     if findings:
         raise ScenarioError(findings)
     return [result.loaded for result in results if result.loaded is not None]
@@ -233,16 +239,16 @@ def _stub_lines(document: Document, count: int) -> Iterator[int]:
         yield place.value.line + 1 if place else 0
 
 
-def _contradictions(results: list[_Result]) -> Iterator[Finding]:
+def _contradictions(results: list[_Result], base: GatewaySettings) -> Iterator[Finding]:
     """What the settings of files that share a session say wrong together; a session of its own has the shared ones too."""
     by_session: dict[str | None, list[File]] = {}
     for result in results:
         if result.loaded is not None:
             by_session.setdefault(result.loaded.model.session, []).append((result.loaded, result.document))
-    shared, findings = settings_of(by_session.pop(None, []))
+    shared, findings = settings_of(by_session.pop(None, []), base)
     yield from findings
     for files in by_session.values():
-        yield from settings_of(files, shared)[1]
+        yield from settings_of(files, shared.laid_over(base))[1]
 
 
 class _NotPlain(Exception):

@@ -180,7 +180,8 @@ class Control:
     async def _add(self, request: Request, session: Session) -> Response:
         body = await _body(request)
         try:
-            ids = load(session, [load_sent(body, f"sent {session.loads + 1}")])
+            sent = load_sent(body, f"sent {session.loads + 1}", session.gateway.settings)
+            ids = load(session, [sent])
         except ScenarioError as error:
             raise _Bad(str(error), kind="bad_scenario", findings=error.findings) from None
         return _json({"added": [stub.to_json() for stub in session.stub_states() if stub.id in ids]}, 201)
