@@ -154,6 +154,10 @@ class RequestHeaders(Mapping[str, str]):
                 return value.decode("latin-1")
         return None
 
+    def only(self, names: frozenset[bytes]) -> dict[str, str]:
+        """Those with these names, and nothing else decoded."""
+        return decoded([pair for pair in self.raw if pair[0] in names])
+
     def _all(self) -> dict[str, str]:
         if self._known is None:
             self._known = decoded(self.raw)
@@ -169,17 +173,21 @@ class RequestHeaders(Mapping[str, str]):
         return len(self._all())
 
 
+_CARRIERS: Final = frozenset({b"x-bf-vk", b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
+
+
 def virtual_key(headers: Mapping[str, str]) -> str | None:
-    """The virtual key of a request, from any of its carriers. Source: gateway-behaviour.md 4.1."""
+    """The virtual key of a request, from any of its carriers: the first that holds one. Source: gateway-behaviour.md 4.1."""
+    if isinstance(headers, RequestHeaders):  # asked of every request: most have one carrier among many headers
+        headers = headers.only(_CARRIERS)
     given = headers.get("x-bf-vk")
     if given:
         return given
-    authorization = headers.get("authorization", "")
-    if authorization[:13].lower() == "bearer sk-bf-":
-        return authorization[7:].strip()
-    for name in ("x-api-key", "x-goog-api-key", "api-key"):
-        value = headers.get(name, "")
-        if value[:6].lower() == "sk-bf-":
+    for name in ("authorization", "x-api-key", "x-goog-api-key", "api-key"):
+        value = headers.get(name)
+        if value and name == "authorization":
+            value = value[7:].strip() if value[:7].lower() == "bearer " else None
+        if value and value[:6].lower() == "sk-bf-":
             return value
     return None
 

@@ -182,6 +182,7 @@ def test_request_headers_are_a_mapping_by_lower_case_name() -> None:
     assert dict(headers) == {"x-a": "1, 2", "x-b": "3"}
     assert (len(headers), headers["x-b"], headers.get("x-c")) == (2, "3", None)
     assert (headers.first(b"x-a"), headers.first(b"x-c")) == ("1", None)
+    assert headers.only(frozenset({b"x-a", b"x-c"})) == {"x-a": "1, 2"}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,12 @@ def test_request_headers_are_a_mapping_by_lower_case_name() -> None:
         pytest.param({"x-bf-vk": "anything"}, "anything", id="x-bf-vk"),
         pytest.param({"authorization": "Bearer sk-bf-1"}, "sk-bf-1", id="bearer"),
         pytest.param({"authorization": "bearer SK-BF-1 "}, "SK-BF-1", id="any case"),
+        pytest.param({"authorization": "Bearer   sk-bf-1"}, "sk-bf-1", id="more blanks"),
         pytest.param({"authorization": "Bearer sk-1"}, None, id="another bearer"),
+        pytest.param({"authorization": "Bearer mb-sk-bf-1"}, None, id="the key of a session"),
+        pytest.param({"authorization": "sk-bf-1"}, None, id="no bearer"),
+        pytest.param({"authorization": "Basic sk-bf-1"}, None, id="another scheme"),
+        pytest.param({"authorization": "Bearer sk-1", "api-key": "SK-BF-4"}, "SK-BF-4", id="the next carrier"),
         pytest.param({"x-api-key": "sk-bf-2"}, "sk-bf-2", id="x-api-key"),
         pytest.param({"x-goog-api-key": "sk-bf-3"}, "sk-bf-3", id="x-goog-api-key"),
         pytest.param({"api-key": "sk-bf-4"}, "sk-bf-4", id="api-key"),
@@ -201,4 +207,7 @@ def test_request_headers_are_a_mapping_by_lower_case_name() -> None:
     ],
 )
 def test_a_virtual_key_comes_in_any_of_its_carriers(headers: dict[str, str], wanted: str | None) -> None:
+    raw = [(b"host", b"x"), *[(name.encode(), value.encode()) for name, value in headers.items()]]
+
     assert virtual_key(headers) == wanted
+    assert virtual_key(RequestHeaders(raw)) == wanted
