@@ -21,6 +21,7 @@ from mockbifrost.errors import (
     UsageError,
     VerificationError,
 )
+from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.load import load_paths, load_text, stub_from_mapping
 from mockbifrost.scenario.loaded import LoadedScenario
@@ -338,12 +339,17 @@ class Session:
             raise UsageError(NO_JOURNAL)
         return requests[-1]
 
+    @property
+    def ledger(self) -> tuple[Row, ...]:
+        """What was charged, by virtual key, provider and model."""
+        return tuple(self._run(self._state.ledger.rows))
+
     def gate(self, name: str) -> Gate:
         """A gate that stubs wait for with `active: {gate: NAME}`; closed at first."""
         return Gate(self, name)
 
     def reset(self) -> None:
-        """Forget what was counted and noted; the stubs stay."""
+        """Forget what was counted, noted and cached; the stubs stay."""
         self._run(self._state.reset)
 
     def verify(self) -> None:

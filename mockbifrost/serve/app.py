@@ -13,7 +13,8 @@ from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
 from mockbifrost.session.registry import DEFAULT, Refused, Sessions
 from mockbifrost.session.session import Session
-from mockbifrost.wire.headers import cors, origin_allowed
+from mockbifrost.wire.envelope import WireError, error_json
+from mockbifrost.wire.headers import JSON_TYPE, cors, origin_allowed
 
 if TYPE_CHECKING:
     from mockbifrost.serve.control import Control
@@ -26,6 +27,8 @@ CHAT_PATHS: Final = frozenset(
 MODELS_PATHS: Final = frozenset(
     [prefix + version + "/models" for prefix in PREFIXES for version in ("/v1", "")] + ["/v1/models"]
 )
+CLEAR_ID: Final = "/api/cache/clear/"
+CLEAR_KEY: Final = "/api/cache/clear-by-key/"
 CONTROL: Final = "/__mockbifrost"
 
 LOG: Final = logging.getLogger("mockbifrost")
@@ -99,9 +102,31 @@ class Application:
             if isinstance(session, Refused):
                 return refusal(400, session.kind, session.message)
             return plain_json(models_json({name: rules.models for name, rules in session.gateway.providers.items()}))
+        if path.startswith((CLEAR_ID, CLEAR_KEY)):
+            return self._cleared(scope, path, named) if method == "DELETE" else _wrong_method(path, method, "DELETE")
         if path in CHAT_PATHS:
             return _wrong_method(path, method, "POST")
         return refusal(404, "unknown_path", hint_for(method, scope["path"], path))
+
+    def _cleared(self, scope: Message, path: str, named: str | None) -> Reply:
+        """Clear the cache of a session: one entry, or all of one key.
+
+        Source: gateway-behaviour.md 2.6. INFERRED: what is not there counts as cleared; an empty id or key is the invalid one.
+        """
+        session = self._session(scope, named)
+        if isinstance(session, Refused):
+            return refusal(400, session.kind, session.message)
+        by_key = path.startswith(CLEAR_KEY)
+        name = path[len(CLEAR_KEY if by_key else CLEAR_ID) :]
+        if not name:
+            error = WireError(f"Invalid cache {'key' if by_key else 'ID'}", 400)
+            return Reply(400, error_json(session.gateway.profile, error), [(b"content-type", JSON_TYPE)])
+        if by_key:
+            for key in {name, name.encode().decode("latin-1")}:  # as settings have it, and as a header carries it
+                session.cache.clear_key(key)
+        else:
+            session.cache.clear(name)
+        return plain_json({"message": "Cache cleared successfully"})
 
 
 def _preflight(scope: Message) -> Reply:

@@ -88,6 +88,7 @@ class Control:
             "/sessions/{id}/stubs": {"GET": of(self._stubs), "POST": of(self._add), "DELETE": of(self._clear)},
             "/sessions/{id}/journal": {"GET": of(self._journal)},
             "/sessions/{id}/journal/{n}": {"GET": of(self._entry)},
+            "/sessions/{id}/ledger": {"GET": of(self._ledger)},
             "/sessions/{id}/reset": {"POST": of(self._reset)},
             "/sessions/{id}/clock": {"POST": of(self._clock)},
             "/sessions/{id}/gates/{name}": {"POST": of(self._gate)},
@@ -210,6 +211,9 @@ class Control:
             if str(entry.number) == number:
                 return _json(entry.to_json())
         raise _Bad(f"The journal of session {session.id!r} has no entry {number}.", 404, "unknown_entry")
+
+    async def _ledger(self, _request: Request, session: Session) -> Response:
+        return _json(session.ledger.to_json())
 
     async def _clock(self, request: Request, session: Session) -> Response:
         wanted = await _object(request)

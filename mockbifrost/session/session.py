@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from mockbifrost.clock import Clock
+from mockbifrost.gateway.cache import Cache
 from mockbifrost.gateway.configuration import Gateway
+from mockbifrost.gateway.ledger import Ledger
 from mockbifrost.gateway.outcome import Outcome
 from mockbifrost.gateway.pipeline import Asked, broken_outcome, decide, error_outcome, refusal_error
 from mockbifrost.gateway.targets import Target
@@ -132,6 +134,8 @@ class Session:
         self.calls = Calls()
         self.counters = Counters()
         self.gates: dict[str, bool] = {}
+        self.ledger = Ledger()
+        self.cache = Cache()
 
     def ask(self, received: Received) -> Exchange:
         """Decide one request and take down what it counted. Never raises for anything that a client can send."""
@@ -253,12 +257,14 @@ class Session:
         return {stub.id: self.counters.counts.get(stub.used_key, 0) for stub in self.stubs}
 
     def reset(self) -> None:
-        """Forget counters, calls, gates and journal, and set the clock back; the stubs stay."""
+        """Forget counters, calls, gates, journal, ledger and cache, and set the clock back; the stubs stay."""
         self.counters.clear()
         self.calls = Calls()
         self.gates.clear()
         self.clock.restart()
         self.journal.clear()
+        self.ledger.reset()
+        self.cache.reset()
 
 
 def _retry_of(headers: RequestHeaders) -> int | None:

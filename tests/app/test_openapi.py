@@ -121,6 +121,8 @@ ASKED: list[tuple[str, str, str, Any, int]] = [
     ("get", f"{S}/journal", "none", None, 404),
     ("get", f"{S}/journal/{{n}}", "default", None, 200),
     ("get", f"{S}/journal/{{n}}", "none", None, 404),
+    ("get", f"{S}/ledger", "default", None, 200),
+    ("get", f"{S}/ledger", "none", None, 404),
     ("post", f"{S}/clock", "default", {"advance": "5m", "mode": "real"}, 200),
     ("post", f"{S}/clock", "default", {"advance": "x"}, 400),
     ("post", f"{S}/clock", "none", {"advance": 1}, 404),
@@ -146,6 +148,9 @@ def test_answers_are_as_described(app: App, described: Any) -> None:
     """Every status of every operation, in one life of a session."""
     app.chat(b'{"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}')
     app.chat(b"{")
+    session = app.sessions.find("default")
+    assert session is not None
+    session.ledger.charge("team-a", "openai", "gpt-4o", prompt_tokens=3, total_tokens=3, cost=0.25)
     seen = set()
     for method, path, id, body, status in ASKED:
         operation = described["paths"][path][method]
@@ -170,5 +175,5 @@ def test_an_unknown_path_is_told_all_there_is(app: App, described: Any) -> None:
 
     assert message == (
         f"The control API has no {ROOT}/nothing; it has ready, version, sessions, openapi.json, "
-        "and of a session stubs, journal, reset, clock, gates."
+        "and of a session stubs, journal, ledger, reset, clock, gates."
     )

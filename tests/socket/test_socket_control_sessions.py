@@ -191,11 +191,17 @@ STUB = {"name": "mine", "when": {"user": "hello"}, "reply": "Mine \U0001f600."}
         pytest.param(json.dumps(STUB), [1], id="a stub in JSON"),
         pytest.param("name: mine\nwhen: {user: hello}\nreply: Mine \U0001f600.\n", [1], id="a stub in YAML"),
         pytest.param(json.dumps([STUB, "Else."], indent=2), [2, 9], id="stubs in JSON"),
-        pytest.param("- name: mine\n  when: {user: hello}\n  reply: Mine \U0001f600.\n- Else.\n", [1, 4], id="stubs in YAML"),
+        pytest.param(
+            "- name: mine\n  when: {user: hello}\n  reply: Mine \U0001f600.\n- Else.\n", [1, 4], id="stubs in YAML"
+        ),
         pytest.param(json.dumps({"version": 1, "stubs": [STUB]}), [1], id="a scenario in JSON"),
-        pytest.param("version: 1\nsession: x\nstubs:\n- {name: mine, when: {user: hello}, reply: Mine \U0001f600.}\n", [4], id="a scenario in YAML"),
+        pytest.param(
+            "version: 1\nsession: x\nstubs:\n- {name: mine, when: {user: hello}, reply: Mine \U0001f600.}\n",
+            [4],
+            id="a scenario in YAML",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("kind", [None, "application/json", "application/yaml", "text/plain"])
 def test_stubs_are_added_whatever_the_content_type_says(
     port: int, body: str, lines: list[int], kind: str | None
@@ -384,6 +390,7 @@ ROUTES = [
     ("GET", "/default/stubs"),
     ("POST", "/default/stubs"),
     ("DELETE", "/default/stubs"),
+    ("GET", "/default/ledger"),
 ]
 
 
