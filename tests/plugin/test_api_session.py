@@ -164,6 +164,74 @@ def test_a_version_for_the_session_keeps_the_files_other_settings() -> None:
         assert say(mock, model="gpt-4o").status == 500
 
 
+def test_settings_that_are_loaded_may_name_the_sessions_providers(mock: Session) -> None:
+    mock.load({"version": 1, "gateway": {"providers": {"mine": {}}}})
+    for scenario in (
+        "version: 1\ngateway: {fallbacks: {mine/a: [mine/b]}}\n",
+        {"version": 1, "gateway": {"fallbacks": {"mine/a": ["mine/c"]}}},
+    ):
+        mock.load(scenario)
+    with pytest.raises(ScenarioError, match="names the provider 'openai', which is not configured"):
+        mock.load("version: 1\ngateway: {fallbacks: {mine/a: [openai/b]}}\n")
+
+    assert mock._state.gateway.fallbacks == {"mine/a": ("mine/c",)}
+
+
+def test_a_seed_of_the_session_beats_that_of_its_files(server: MockBifrost) -> None:
+    found = []
+    for seed in (None, 3, 7):
+        with server.session(seed=seed) as session:
+            found.append(say(session).json()["id"])
+
+    assert found[0] == found[1] != found[2]
+
+
+def test_stubs_are_listed_with_their_uses(mock: Session) -> None:
+    mock.when(user="hello").reply("Once.").times(1).name("once")
+    place = line_above().rpartition(":")
+    mock.load("version: 1\nstubs: [Else.]\n")
+    for _ in range(3):
+        say(mock)
+
+    assert [(stub.name, stub.used, stub.added) for stub in mock.stubs] == [
+        ("once", 1, True),
+        (None, 2, True),
+        ("of the files", 0, False),
+    ]
+    assert (mock.stubs[0].file, mock.stubs[0].line) == (place[0], int(place[2]))
+
+
+def test_stubs_that_were_added_are_cleared(mock: Session) -> None:
+    first = mock.when(user="hello").reply("Mine.").required()
+    mock.when(user="never").required(False)
+    mock.load({"version": 1, "stubs": ["Loaded."]})
+    said = say(mock).text
+
+    assert (mock.clear_stubs(), mock.clear_stubs()) == (2, 0)
+    assert [said, say(mock).text] == ["Mine.", "Files."]
+    mock.verify()
+    with pytest.raises(UsageError, match=r"was removed by clear_stubs\(\); say when\(…\) again for a new one$"):
+        first.times(1)
+    mock.when(user="hello").reply("Again.")
+    assert say(mock).text == "Again."
+
+
+def test_what_was_charged_is_in_the_ledger(mock: Session) -> None:
+    assert not mock.ledger
+    for _ in range(2):
+        mock._run(lambda: mock._state.gateway_state.ledger.charge("team", "openai", "gpt-4o", total_tokens=3, cost=0.5))
+
+    (row,) = mock.ledger
+    assert (row.virtual_key, row.requests, row.total_tokens, row.cost) == ("team", 2, 6, 1.0)
+
+
+def test_a_mapping_may_hold_any_character(mock: Session) -> None:
+    said = "a\x85b\u2028c\U0001f600\x7f"
+    mock.load({"version": 1, "stubs": [said]})
+
+    assert say(mock).text == said
+
+
 def test_a_file_for_another_session_can_be_loaded_into_this_one(mock: Session) -> None:
     mock.load("version: 1\nsession: refund\nstubs: [Refunded.]\n")
 
@@ -243,6 +311,24 @@ def test_what_no_clock_can_do(mock: Session, duration: Any) -> None:
 
 
 @pytest.mark.parametrize(("mode", "moves"), [("fixed", False), ("flow", True), ("real", True)])
+def test_the_mode_of_the_clock_may_change(mock: Session, mode: Any, moves: bool) -> None:
+    mock.clock.advance("5m")
+    before = mock.clock.mode
+    mock.clock.mode = mode
+    first, second = mock.clock.elapsed_s, mock.clock.elapsed_s
+
+    assert (before, mock.clock.mode, first >= 300) == ("fixed", mode, True)
+    assert (second > first) is moves
+
+
+@pytest.mark.parametrize("mode", ["flows", "", None, ["fixed"], 1])
+def test_a_mode_that_no_clock_has(mock: Session, mode: Any) -> None:
+    with pytest.raises(UsageError, match=r"is no mode of the clock; fixed, flow and real are$"):
+        mock.clock.mode = mode
+    assert mock.clock.mode == "fixed"
+
+
+@pytest.mark.parametrize(("mode", "moves"), [("fixed", False), ("flow", True), ("real", True)])
 def test_the_mode_of_the_clock(server: MockBifrost, mode: Any, moves: bool) -> None:
     with server.session(clock=mode) as mock:
         first, second = mock.clock.elapsed_s, mock.clock.elapsed_s
@@ -317,6 +403,11 @@ def test_a_finished_session_can_not_be_used(server: MockBifrost) -> None:
         mock.reset,
         lambda: clock.advance("1s"),
         lambda: clock.elapsed_s,
+        lambda: clock.mode,
+        lambda: setattr(clock, "mode", "flow"),
+        lambda: mock.stubs,
+        lambda: mock.ledger,
+        mock.clear_stubs,
         gate.open,
         lambda: stub.times(1),
         lambda: mock.when().reply("x"),
