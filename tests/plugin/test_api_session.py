@@ -124,6 +124,15 @@ def test_a_mapping_is_loaded(mock: Session) -> None:
     assert say(mock, "more").header("x-mockbifrost-stub") == place
 
 
+@pytest.mark.parametrize("text", ["1e5", "0E0", "0o17", "1:30", "yes", "~", "2001-01-01", "!!int 1", " a\u2028b\x85 "])
+def test_a_text_of_a_mapping_stays_a_text(mock: Session, text: str) -> None:
+    """Writers of YAML 1.1 leave some texts unquoted that are numbers in 1.2."""
+    mock.load({"version": 1, "stubs": [{"reply": {"content": text, "message": {text: 1}}}]})
+
+    message = say(mock).json()["choices"][0]["message"]
+    assert (message["content"], message[text]) == (text, 1)
+
+
 def test_what_is_loaded_twice_counts_apart(mock: Session) -> None:
     for said in ("first", "second"):
         mock.load({"version": 1, "stubs": [{"times": 1, "reply": said}]})
