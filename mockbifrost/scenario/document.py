@@ -30,6 +30,7 @@ Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | 
 
 DEEPEST: Final = 100
 """How many lists and mappings may stand inside one another."""
+TOO_DEEP: Final = f"more than {DEEPEST} lists and mappings stand inside one another"
 MOST_REPEATED: Final = 200_000
 """How many values the aliases of a file may repeat together."""
 
@@ -150,6 +151,8 @@ def _unreadable(document: Document, error: Exception) -> tuple[Mark, str, str, s
     at = error.problem_mark or error.context_mark
     mark = Mark(at.line, at.column) if at else Mark(0, 0)
     problem = error.problem or "it can't be read"
+    if "nesting depth" in problem:  # newer parsers have a bound of their own, and meet it while they look ahead
+        return mark, "", TOO_DEEP, ""
     where = f" {error.context}" if error.context and error.context.startswith("while") else ""
     hint = ""
     if "\t" in document.line(mark)[: mark.column + 1]:
@@ -213,7 +216,7 @@ class _Reader:
     def _start(self, event: MappingStartEvent | SequenceStartEvent, value: list[Plain] | dict[str, Plain]) -> None:
         mark = _mark(event)
         if len(self._stack) >= DEEPEST:
-            self._document.find(mark, "", f"more than {DEEPEST} lists and mappings stand inside one another")
+            self._document.find(mark, "", TOO_DEEP)
             raise _Stop
         top = self._stack[-1] if self._stack else None
         if top is not None and isinstance(top.value, dict) and top.key is _MISSING and not top.merges:
