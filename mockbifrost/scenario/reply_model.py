@@ -230,12 +230,9 @@ class ReplyModel(Node):
         """Two sources of the same words, and keys of the whole answer inside a choice."""
         if "content" in given and "faker" in given:
             yield Problem("`faker` makes the content", "keep `content` or `faker`", ("faker",))
-        if "chunks" in given:
-            for key in _SAID_BY_CHUNKS:
-                if key in given:
-                    yield Problem(
-                        f"`chunks` says the whole answer, so `{key}` has no place beside it", "keep one", (key,)
-                    )
+        for key in _SAID_BY_CHUNKS if "chunks" in given else ():
+            if key in given:
+                yield Problem(f"`chunks` says the whole answer, so `{key}` has no place beside it", "keep one", (key,))
         headers = given.get("headers")
         if isinstance(headers, Mapping):
             yield from same_header_twice(headers)

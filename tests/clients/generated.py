@@ -6,6 +6,7 @@ Each client has a table of what it may raise, made from clients.md. What is not 
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -112,13 +113,18 @@ SOURCES: Final = st.lists(
 """Annotations as OpenAI has them: pydantic-ai takes no answer without their `url`."""
 
 
-def sourced(reply: Mapping[str, Any], sources: Sequence[Any]) -> dict[str, Any]:
-    """The reply with annotations that are whole."""
-    return {**reply, **({"annotations": list(sources)} if "annotations" in reply else {})}
+def whole(reply: Mapping[str, Any], sources: Sequence[Any]) -> dict[str, Any]:
+    """The reply with annotations that are whole, and audio in base64: as a provider has them."""
+    found = dict(reply)
+    if "annotations" in found:
+        found["annotations"] = list(sources)
+    if "audio" in found:
+        found["audio"] = {**found["audio"], "data": base64.b64encode(found["audio"]["data"].encode()).decode()}
+    return found
 
 
-WHOLE_REPLIES: Final = st.builds(sourced, REPLIES, SOURCES)
-WHOLE_CHOICES: Final = st.builds(sourced, CHOICES, SOURCES)
+WHOLE_REPLIES: Final = st.builds(whole, REPLIES, SOURCES)
+WHOLE_CHOICES: Final = st.builds(whole, CHOICES, SOURCES)
 CALLS: Final = st.lists(
     st.builds(lambda name, arguments: {"name": name, "arguments": arguments}, NAMES, ARGUMENTS), min_size=1, max_size=3
 )
@@ -315,7 +321,7 @@ class Proof:
         with serving(self._server, case) as session:
             try:
                 ask(session, case)
-            except Exception as error:  # noqa: BLE001 - whatever comes is looked up
+            except Exception as error:
                 if not session.requests:
                     raise AssertionError(f"{name_of(error)} before any request: {error}") from error
                 seen = answer_of(session, case)
@@ -375,8 +381,11 @@ class Complaints(logging.Handler):
 
 
 @contextmanager
-def quiet_server(capfd: pytest.CaptureFixture[str]) -> Iterator[MockBifrost]:
-    """A server that must be whole at the end: it answers, nothing is on stderr, and it logged no more than misses."""
+def quiet_server(capfd: pytest.CaptureFixture[str], client_log: str | None = None) -> Iterator[MockBifrost]:
+    """A server that must be whole at the end: it answers, nothing is on stderr, and it logged no more than misses.
+
+    `client_log` is in each line that the client itself writes to stderr.
+    """
     complaints = Complaints()
     own, root = logging.getLogger("mockbifrost"), logging.getLogger()
     own.propagate = False  # a thousand misses would bury the report of a failure
@@ -392,8 +401,10 @@ def quiet_server(capfd: pytest.CaptureFixture[str]) -> Iterator[MockBifrost]:
         own.propagate = True
         for logger in (own, root):
             logger.removeHandler(complaints)
-    assert complaints.said == []
-    assert capfd.readouterr().err == ""
+    assert complaints.said == [], complaints.said
+    lines = capfd.readouterr().err.splitlines()
+    written = [line for line in lines if client_log is None or client_log not in line]
+    assert written == [], written[-20:]
 
 
 def _ask_directly(session: Session, text: str) -> None:

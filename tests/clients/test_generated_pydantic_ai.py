@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Any, Final, Literal
 
 import pytest
@@ -74,7 +74,7 @@ def book(trip: Trip) -> Trip:
     return trip
 
 
-TOOLS: Final = (lookup_order, weather, book)
+TOOLS: Final[tuple[Callable[..., Any], ...]] = (lookup_order, weather, book)
 OUTPUTS: Final[Mapping[str, Any]] = {
     "text": str,
     "model": Trip,
@@ -179,11 +179,11 @@ def test_a_thousand_runs_raise_what_is_known(capfd: pytest.CaptureFixture[str]) 
 
         async def run(session: Session, case: Case) -> None:
             asked = case.request
-            settings = {**asked["settings"], "extra_headers": headers_for(session), "extra_body": dict(case.fault)}
+            settings: Any = {**asked["settings"], "extra_headers": headers_for(session), "extra_body": dict(case.fault)}
             await agent(asked["output"], asked["tools"]).run(
                 asked["prompt"],
                 message_history=asked["history"],
-                model_settings=settings,  # type: ignore[arg-type]
+                model_settings=settings,
                 event_stream_handler=read_all if case.stream else None,
             )
 
