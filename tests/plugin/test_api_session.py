@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,26 +19,10 @@ from mockbifrost import (
     UsageError,
     VerificationError,
 )
-from tests.socket.raw_http import PATH, Response, ask, chat_body
+from tests.plugin.saying import say
+from tests.socket.raw_http import PATH, ask, chat_body
 
 FILES = "version: 1\nseed: 3\nstubs: [{name: of the files, when: {user: hello}, reply: Files.}]\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MockBifrost]:
-    with MockBifrost(FILES) as running:
-        yield running
-
-
-@pytest.fixture
-def mock(server: MockBifrost) -> Iterator[Session]:
-    with server.session(verify=False) as session:
-        yield session
-
-
-def say(mock: Session, said: str = "hello", **more: Any) -> Response:
-    headers = more.pop("headers", {})
-    return ask(mock._server.port, "POST", f"/s/{mock.id}{PATH}", chat_body(said, **more), headers=headers)
 
 
 def line_above() -> str:
