@@ -230,8 +230,12 @@ def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: Gateway
     """A scenario of plain values; all that is wrong with it is wrong where the code loads it."""
     import yaml
 
+    class Writer(yaml.SafeDumper):
+        """Quotes every text: what is a text in YAML 1.1 may be a number in 1.2, as `1e5` is."""
+
+    Writer.add_representer(str, lambda writer, text: writer.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
     try:
-        text = yaml.safe_dump(dict(data), sort_keys=False)
+        text = yaml.dump(dict(data), Dumper=Writer, sort_keys=False)
     except yaml.YAMLError as error:
         why = ", ".join([str(part) for part in error.args if not isinstance(part, type)]) or type(error).__name__
         raise ScenarioError([Finding(source, line, 1, "", f"the mapping holds what no scenario can: {why}")]) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,26 +19,10 @@ from mockbifrost import (
     UsageError,
     VerificationError,
 )
-from tests.socket.raw_http import PATH, Response, ask, chat_body
+from tests.plugin.saying import say
+from tests.socket.raw_http import PATH, ask, chat_body
 
 FILES = "version: 1\nseed: 3\nstubs: [{name: of the files, when: {user: hello}, reply: Files.}]\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MockBifrost]:
-    with MockBifrost(FILES) as running:
-        yield running
-
-
-@pytest.fixture
-def mock(server: MockBifrost) -> Iterator[Session]:
-    with server.session(verify=False) as session:
-        yield session
-
-
-def say(mock: Session, said: str = "hello", **more: Any) -> Response:
-    headers = more.pop("headers", {})
-    return ask(mock._server.port, "POST", f"/s/{mock.id}{PATH}", chat_body(said, **more), headers=headers)
 
 
 def line_above() -> str:
@@ -122,6 +105,15 @@ def test_a_mapping_is_loaded(mock: Session) -> None:
     assert say(mock, "more").text == "no: it's “more”"
     assert say(mock, "other").text == "Else."
     assert say(mock, "more").header("x-mockbifrost-stub") == place
+
+
+@pytest.mark.parametrize("text", ["1e5", "0E0", "0o17", "1:30", "yes", "~", "2001-01-01", "!!int 1", " a\u2028b\x85 "])
+def test_a_text_of_a_mapping_stays_a_text(mock: Session, text: str) -> None:
+    """Writers of YAML 1.1 leave some texts unquoted that are numbers in 1.2."""
+    mock.load({"version": 1, "stubs": [{"reply": {"content": text, "message": {text: 1}}}]})
+
+    message = say(mock).json()["choices"][0]["message"]
+    assert (message["content"], message[text]) == (text, 1)
 
 
 def test_what_is_loaded_twice_counts_apart(mock: Session) -> None:
