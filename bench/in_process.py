@@ -1,6 +1,7 @@
-"""What one plain request costs inside the server, without a socket: deciding, the timeline, the journal. Microseconds of CPU, the best of many rounds.
+"""What one request costs inside the server, without a socket: deciding, the timeline, the journal.
 
-Usage: python bench/in_process.py [--rounds N]. To compare two states of the code, run it in a checkout of each on the same machine.
+Prints microseconds of CPU, the best of many rounds. To compare two states of the code, run `python bench/in_process.py` in a checkout of
+each on one machine.
 """
 
 from __future__ import annotations

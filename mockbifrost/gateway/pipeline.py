@@ -41,7 +41,8 @@ from mockbifrost.gateway.targets import Target, fallbacks_of, parse_model
 from mockbifrost.gateway.upstream import Broke, Cuts, Hangs, NoChunks, hears
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
-from mockbifrost.provider.answer import Answer, Broken, Failure, RawAnswer, Refusal, StubRef
+from mockbifrost.provider.answer import Answer, Broken, Failure, RawAnswer, Refusal, Said, StubRef
+from mockbifrost.provider.connection import ConnectionFault
 from mockbifrost.provider.protocol import Provider, Reached
 from mockbifrost.provider.tally import Tally
 from mockbifrost.provider.validate import refusal_of
@@ -346,7 +347,9 @@ class _Journey:
             if next_ == "exhausted":
                 return self.denied(attempt, Denied("credentials_exhausted"), stub), True
             if next_ == "give_up":
-                return self.failed(attempt, found, stub), self.goes_on_after(attempt, found)
+                speed = _speed_of(reached.said) if refused is None else None
+                outcome = replace(self.failed(attempt, found, stub), speed=speed)
+                return outcome, self.goes_on_after(attempt, found)
             self.waited_s += next_.wait_s
             attempt = self.attempt_at(leg, attempt.number + 1, next_.key)
             reached = self.provider.ask(attempt, self.tally)
@@ -515,8 +518,7 @@ class _Journey:
         provided = wire_headers.provider_headers(said.headers) if said is not None else []
         if not attempt.fallback:
             self.primarys = provided
-        outcome = self.error(attempt, error, stub, provided)
-        return outcome if said is None else replace(outcome, speed=said.speed)
+        return self.error(attempt, error, stub, provided)
 
     def refused(self, attempt: Attempt, refusal: Refusal, stub: StubRef | None) -> Outcome:
         """The gateway's own error as a stub scripts it, for the request or for this target."""
@@ -640,6 +642,13 @@ class _Journey:
 
 def _type_of(error: WireError | None) -> str | None:
     return (error.type or error.error_type) if error is not None else None
+
+
+def _speed_of(said: Said | None) -> float | None:
+    """The speed that a stub has for itself."""
+    if isinstance(said, Answer):
+        return said.draft.speed
+    return said.speed if isinstance(said, Failure | ConnectionFault) else None
 
 
 def _scripts_cache(said: object) -> bool:
