@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from mockbifrost.gateway.billing import Bill, bill_of, cached_bill
-from mockbifrost.gateway.cache import Hit, Lookup, hit_debug, lookup_of, miss_debug
+from mockbifrost.gateway.cache import Hit, Lookup, Used, hit_debug, lookup_of, miss_debug
 from mockbifrost.gateway.configuration import Gateway, Key, ProviderRules, VirtualKey
 from mockbifrost.gateway.denied import Denied
 from mockbifrost.gateway.failures import failure_error
@@ -224,8 +224,8 @@ class _Journey:
             return self.refused(attempt, said, reached.stub), False
         if self.virtual_key is not None:
             denied = target_denied(self.virtual_key, self.state.limits, target.provider, target.model, self.now_s)
-            if denied is not None:
-                return self.denied(attempt, denied), True
+            if denied is not None:  # before a key is chosen
+                return self.denied(replace(attempt, key=None), denied), True
         lookup: Lookup | None = None
         if self.marked or self.gateway.cache.default_key is not None or _scripts_cache(said):
             lookup, hit = self.from_cache(attempt, reached)
@@ -310,17 +310,19 @@ class _Journey:
 
     def cached(self, attempt: Attempt, lookup: Lookup, hit: Hit, stub: StubRef | None) -> Outcome:
         """A stored answer: the same ids, words and usage, without any wait; it costs nothing. Source: gateway-behaviour.md 2.5, 2.7."""
-        self.note(attempt, stub, "cached", 200, None, 0.0)
+        if hit.used is not None:  # what is stored says whose it was
+            attempt = replace(attempt, key=hit.used.key, deployment=hit.used.deployment)
         debug = hit_debug(self.profile, lookup, hit)
         if "null_body_on_cache_hit" in self.gateway.quirks and hit.kind == "direct" and not self.stream:
             return self.null_body(attempt, stub)
         bill = cached_bill(self.gateway, attempt.provider, attempt.model, hit.answer)
-        outcome = self.sent(attempt, hit.answer, stub, bill, debug)
+        outcome = self.sent(attempt, hit.answer, stub, bill, debug, cached=True)
         charge = Charge(attempt.provider, attempt.model, 0, 0, 0.0, cached=True)
         return replace(outcome, cast=outcome.cast.without_waits(), charge=charge, speed=None)
 
     def null_body(self, attempt: Attempt, stub: StubRef | None) -> Outcome:
         """What a hit across two APIs looked like. Source: gateway-behaviour.md 2.8, kairo 086."""
+        self.note(attempt, stub, "cached", 200, None, 0.0)
         origin = self.asked.headers.first(b"origin")
         head = wire_headers.base_headers(self.profile, wire_headers.JSON_TYPE, stream=False, origin=origin)
         head += wire_headers.route_headers(self.profile, self.route(attempt), latency_ms=0.0)
@@ -407,20 +409,27 @@ class _Journey:
         bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
         outcome = self.sent(attempt, answer, stub, bill, debug)
         if lookup is not None and lookup.stores and answer.cache is None:
-            outcome = replace(outcome, stored=(lookup, answer))
+            outcome = replace(outcome, stored=(lookup, answer, Used(attempt.key, attempt.deployment)))
         return outcome
 
     def sent(
-        self, attempt: Attempt, answer: Answer, stub: StubRef | None, bill: Bill, debug: JsonObject | None
+        self,
+        attempt: Attempt,
+        answer: Answer,
+        stub: StubRef | None,
+        bill: Bill,
+        debug: JsonObject | None,
+        *,
+        cached: bool = False,
     ) -> Outcome:
-        """The response that carries an answer."""
+        """The response that carries an answer of the provider, or a stored one."""
         route = self.route(attempt)
         added = self.additions(attempt, answer, debug)
         origin = self.asked.headers.first(b"origin")
         cast = answer_cast(
             self.gateway, route, answer, stream=self.stream, origin=origin, priced=bill.json is not None, added=added
         )
-        self.note(attempt, stub, "answer", 200, None, cast.times_s[-1])
+        self.note(attempt, stub, "cached" if cached else "answer", 200, None, 0.0 if cached else cast.times_s[-1])
         return Outcome(
             200,
             self.head(cast, attempt, answer),

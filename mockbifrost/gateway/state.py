@@ -40,8 +40,8 @@ class GatewayState:
                 tokens = charge.prompt_tokens + charge.completion_tokens
                 self.limits.charge(key, tokens=tokens, dollars=charge.dollars, now_s=now_s)
         if outcome.stored is not None and whole:
-            lookup, answer = outcome.stored
-            self.cache.store(lookup, answer, outcome.cast.size, now_s)
+            lookup, answer, used = outcome.stored
+            self.cache.store(lookup, answer, outcome.cast.size, now_s, used)
 
     def reset(self) -> None:
         """Forget all."""
