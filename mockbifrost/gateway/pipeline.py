@@ -125,7 +125,7 @@ class _Journey:
     """One request on its way past its targets. Lives for one call of `decide`."""
 
     __slots__ = (
-        "asked", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primarys", "profile", "provider",
+        "asked", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primary_headers", "profile", "provider",
         "state", "stream", "tally", "trail", "virtual_key", "waited_s",
     )  # fmt: skip
 
@@ -155,7 +155,7 @@ class _Journey:
         self.primary = parse_model(asked.request.model, gateway.providers)
         self.virtual_key: VirtualKey | None = None
         self.pinned: Pinned | None = None
-        self.primarys: RawHeaders = []
+        self.primary_headers: RawHeaders = []
         """The headers of the provider that came with the primary's failure."""
 
     @property
@@ -191,7 +191,7 @@ class _Journey:
             outcome, goes_on = self.try_target(target, fallback)
             if not goes_on:
                 if "header_leak_on_fallback" in self.gateway.quirks:
-                    leaked = wire_headers.handed_on(self.primarys, outcome.headers)
+                    leaked = wire_headers.handed_on(self.primary_headers, outcome.headers)
                     outcome.headers.extend([pair for pair in leaked if pair not in outcome.headers])
                 return outcome
         # The primary's error, when the last fallback has failed too: after all the time, with the whole trail.
@@ -526,7 +526,7 @@ class _Journey:
         error = failure_error(said) if said is not None else failure.error  # type: ignore[union-attr]  # no Failure: it broke
         provided = wire_headers.provider_headers(said.headers) if said is not None else []
         if not attempt.fallback:
-            self.primarys = provided
+            self.primary_headers = provided
         return self.error(attempt, error, stub, provided)
 
     def refused(self, attempt: Attempt, refusal: Refusal, stub: StubRef | None) -> Outcome:
