@@ -97,6 +97,9 @@ REPLIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     },
 )
 """A reply, as a scenario may write it."""
+SLOWEST: dict[str, Any] = {"timeout": "1d", "stream_idle_timeout": "1d"}
+PATIENT: dict[str, Any] = {"providers": {"openai": SLOWEST, "anthropic": SLOWEST}}
+"""Settings of a gateway that waits for every pace below."""
 PACES = st.fixed_dictionaries(
     {},
     optional={

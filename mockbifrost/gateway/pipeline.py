@@ -452,7 +452,9 @@ class _Journey:
         if self.marked:
             raw_request = self.switched(b"x-bf-send-back-raw-request", raw_request)
             raw_response = self.switched(b"x-bf-send-back-raw-response", raw_response)
-        handed_on = answer.headers if not self.stream and not self.profile.documented_model_names else None
+        handed_on = {}
+        if answer.headers and not self.stream and not self.profile.documented_model_names:
+            handed_on = wire_headers.decoded(wire_headers.provider_headers(answer.headers))
         if debug is None and not raw_request and not raw_response and not handed_on:
             return NOTHING_ADDED
         if debug is not None and self.stream and "no_cache_debug_on_streams" in gateway.quirks:

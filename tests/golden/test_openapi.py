@@ -13,7 +13,7 @@ from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS
 from mockbifrost.wire.profiles import ProfileName
 from tests.golden.openapi import ROOT, violations
 from tests.harness import PROFILE_NAMES, Response, ask_in, chat, session_with
-from tests.strategies import PACES, REPLIES, REQUESTS
+from tests.strategies import PACES, PATIENT, REPLIES, REQUESTS
 
 pytestmark = pytest.mark.skipif(
     not ROOT.is_dir(), reason="the OpenAPI files lie only beside the project's own checkout"
@@ -104,7 +104,8 @@ def test_whatever_is_asked_and_replied_is_as_documented(
     """No violation for any request that the documents allow and any reply that a scenario can write."""
     assert violations("request", request) == []
 
-    response = ask_in(session_with({"reply": reply, "pace": pace}, version=version), {**request, "stream": stream})
+    session = session_with({"reply": reply, "pace": pace}, version=version, gateway=PATIENT)
+    response = ask_in(session, {**request, "stream": stream})
 
     assert response.status == 200
     assert found_in(response) == []
