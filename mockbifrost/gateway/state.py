@@ -32,12 +32,12 @@ class GatewayState:
                 charge.model,
                 prompt_tokens=charge.prompt_tokens,
                 completion_tokens=charge.completion_tokens,
+                total_tokens=charge.total_tokens,
                 cost=charge.dollars,
                 cached=charge.cached,
             )
             if key is not None and not charge.cached:
-                tokens = charge.prompt_tokens + charge.completion_tokens
-                self.limits.charge(key, tokens=tokens, dollars=charge.dollars, now_s=now_s)
+                self.limits.charge(key, tokens=charge.total_tokens, dollars=charge.dollars, now_s=now_s)
         if outcome.stored is not None and whole:
             lookup, answer = outcome.stored
             self.cache.store(lookup, answer, outcome.cast.size, now_s)
