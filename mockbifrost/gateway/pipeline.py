@@ -228,7 +228,7 @@ class _Journey:
         if self.virtual_key is not None:
             denied = target_denied(self.virtual_key, self.state.limits, target.provider, target.model, self.now_s)
             if denied is not None:
-                return self.denied(attempt, denied), True
+                return self.denied(attempt, denied), denied.scope == "target"
         lookup: Lookup | None = None
         if self.marked or self.gateway.cache.default_key is not None or _scripts_cache(said):
             lookup, hit = self.from_cache(attempt, reached)
@@ -319,9 +319,7 @@ class _Journey:
         charge = Charge(attempt.provider, attempt.model, cached=True)
         cast = outcome.cast.without_waits()
         if "null_body_on_cache_hit" in self.gateway.quirks and hit.kind == "direct" and not self.stream:
-            cast = one_frame(
-                Mold((b"null",), ())
-            )  # as a hit across two APIs. Source: gateway-behaviour.md 2.8, kairo 086
+            cast = one_frame(Mold((b"null",), ()))  # as across two APIs. Source: gateway-behaviour.md 2.8, kairo 086
         return replace(outcome, cast=cast, charge=charge, speed=None)
 
     # ---------------------------------------------------------------------------------------------------- the attempts

@@ -8,7 +8,7 @@ from mockbifrost.gateway.cache import Cache
 from mockbifrost.gateway.governance import Limits
 from mockbifrost.gateway.keys import Sticky
 from mockbifrost.gateway.ledger import Ledger
-from mockbifrost.gateway.outcome import Outcome
+from mockbifrost.gateway.outcome import Charge, Outcome
 
 
 @dataclass(slots=True)
@@ -20,8 +20,8 @@ class GatewayState:
     ledger: Ledger = field(default_factory=Ledger)
     sticky: Sticky = field(default_factory=Sticky)
 
-    def settle(self, outcome: Outcome, now_s: float, share: float, *, whole: bool) -> None:
-        """A response has ended: charge what was sent, a `share` from 0 to 1 of it; store what was sent to its end."""
+    def settle(self, outcome: Outcome, now_s: float, share: float, *, whole: bool) -> Charge | None:
+        """A response has ended: charge what was sent, a `share` from 0 to 1 of it; store what was sent to its end. What was charged."""
         charge = outcome.charge
         if charge is not None:
             charge = charge if whole else charge.part(share)
@@ -41,6 +41,7 @@ class GatewayState:
         if outcome.stored is not None and whole:
             lookup, answer = outcome.stored
             self.cache.store(lookup, answer, outcome.cast.size, now_s)
+        return charge
 
     def reset(self) -> None:
         """Forget all."""

@@ -208,7 +208,7 @@ class Session:
         if outcome.charge is not None:
             content = sum(outcome.cast.content) if played.closed else 0
             share = 1.0 if not played.closed else played.chunks / content if content else 0.0
-            self.gateway_state.settle(
+            exchange.entry.charge = self.gateway_state.settle(
                 outcome, self.clock.elapsed_s() + outcome.waited_s, share, whole=not played.closed
             )
         self.journal.grow(exchange.entry, exchange.outcome.cast.size)
