@@ -217,11 +217,17 @@ def _fold_calls(calls: dict[int, dict[str, Any]], pieces: Sequence[Mapping[str, 
         call["arguments"] += piece["function"]["arguments"]
 
 
-def session_with(*stubs: Mapping[str, Any] | str, version: ProfileName = "documented", seed: int = 0) -> Session:
+def session_with(
+    *stubs: Mapping[str, Any] | str,
+    version: ProfileName = "documented",
+    seed: int = 0,
+    gateway: Mapping[str, Any] | None = None,
+) -> Session:
     """A session with stubs given as plain values, a text being a reply. Any text goes, also what YAML can't hold."""
     compiled = [
         compile_stub(stub_from_mapping(stub, SOURCE, number).model, id=f"stub-{number}", source=SOURCE, line=number)
         for number, stub in enumerate([{"reply": stub} if isinstance(stub, str) else stub for stub in stubs], 1)
     ]
     tools = Tools(BuiltInTokens(), FakeData())
-    return Session("test", Stubs(Layer(compiled), tools), gateway_of(GatewaySettings(), version), seed=seed)
+    settings = GatewaySettings.model_validate(gateway or {})
+    return Session("test", Stubs(Layer(compiled), tools), gateway_of(settings, version), seed=seed)

@@ -80,6 +80,9 @@ MESSAGE_PARTS: dict[str, st.SearchStrategy[Any]] = {
 }
 CHOICES = st.fixed_dictionaries({}, optional=MESSAGE_PARTS)
 """What one choice of a reply says."""
+COST_KEYS = ("total_cost", "input_tokens_cost", "output_tokens_cost", "request_cost", "upstream_inference_cost")
+COSTS = st.none() | st.floats(0, 100) | st.dictionaries(st.sampled_from(COST_KEYS), st.floats(0, 100), max_size=3)
+"""What a provider reports that its answer costs."""
 REPLIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
@@ -91,12 +94,18 @@ REPLIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "model": IDS,
         "system_fingerprint": IDS,
         "service_tier": st.sampled_from(["default", "flex"]),
+        "cost": COSTS,
         "latency": st.sampled_from(["0s", "1ms", "1.5s"]),
         "citations": st.lists(SAID, max_size=2),
         "search_results": SEARCH_RESULTS,
     },
 )
 """A reply, as a scenario may write it."""
+SLOWEST: dict[str, Any] = {"timeout": "1d", "stream_idle_timeout": "1d"}
+PRICE_KEYS = ("input", "output", "cache_read", "cache_write", "reasoning", "citation", "search", "request")
+PRICES = st.fixed_dictionaries({}, optional={key: st.floats(0, 1000) for key in PRICE_KEYS})
+PATIENT: dict[str, Any] = {"providers": {"openai": SLOWEST, "anthropic": SLOWEST}}
+"""Settings of a gateway that waits for every pace below."""
 PACES = st.fixed_dictionaries(
     {},
     optional={

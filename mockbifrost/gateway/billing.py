@@ -20,6 +20,7 @@ class Bill:
 
     prompt_tokens: int
     completion_tokens: int
+    total_tokens: int = 0
     dollars: float = 0.0
     output_dollars: float = 0.0
     json: bytes | None = None
@@ -50,7 +51,7 @@ def cached_bill(gateway: Gateway, provider: str, model: str, answer: Answer) -> 
     """The bill for an answer from the cache: nothing; what the provider had reported is still said. Source: gateway-behaviour.md 2.7."""
     bill = bill_of(gateway, provider, model, answer)
     said = bill.json if bill.json is None or answer.draft.reported is not None else FREE
-    return Bill(bill.prompt_tokens, bill.completion_tokens, json=said)
+    return Bill(bill.prompt_tokens, bill.completion_tokens, bill.total_tokens, json=said)
 
 
 def _price(gateway: Gateway, provider: str, model: str, answered: str, prompt: int) -> Price | None:
@@ -65,15 +66,17 @@ def _price(gateway: Gateway, provider: str, model: str, answered: str, prompt: i
 def _made(gateway: Gateway, price: Price | None, draft: Draft, prompt: int) -> Bill:
     usage, profile = draft.usage, gateway.profile
     assert usage is not None  # the caller has seen to it
+    completion = usage.completion_tokens
+    total = prompt + completion if usage.computed else usage.total_tokens
     shown = gateway.cost != "none" and not draft.costless
     if draft.reported is not None:
         reported = reported_json(draft.reported)
-        total = reported.get("total_cost")
-        dollars = float(total) if isinstance(total, int | float) else 0.0
+        said = reported.get("total_cost")
+        dollars = float(said) if isinstance(said, int | float) and not isinstance(said, bool) and said > 0 else 0.0
         json = encode(reported) if shown else None
-        return Bill(prompt, usage.completion_tokens, dollars, 0.0, json)
+        return Bill(prompt, completion, total, dollars, 0.0, json)
     if price is None:
-        return Bill(prompt, usage.completion_tokens)
+        return Bill(prompt, completion, total)
     parts = parts_of(usage, price, prompt_tokens=prompt, quirks=gateway.quirks)
     json = encode(cost_json(profile, parts)) if shown and gateway.cost == "computed" else None
-    return Bill(prompt, usage.completion_tokens, parts.total, parts.after, json)
+    return Bill(prompt, completion, total, parts.total, parts.after, json)

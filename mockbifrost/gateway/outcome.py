@@ -66,9 +66,11 @@ class Charge:
 
     provider: str
     model: str
-    prompt_tokens: int
-    completion_tokens: int
-    dollars: float
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    """As the provider counts them: usually, but not always, the sum of the two."""
+    dollars: float = 0.0
     output_dollars: float = 0.0
     """The part of the dollars that the completion costs."""
     cached: bool = False
@@ -82,6 +84,7 @@ class Charge:
             self.model,
             self.prompt_tokens,
             tokens,
+            self.total_tokens - self.completion_tokens + tokens,
             self.dollars - unsent,
             self.output_dollars - unsent,
             self.cached,

@@ -165,6 +165,9 @@ class _Journey:
 
     def travel(self) -> Outcome:
         """Ask the primary, then the fallbacks. Where all fail, the primary's error. Source: gateway-behaviour.md 1.3."""
+        if "response_format_rejected" in self.gateway.quirks and self.asked.request.response_format is not None:
+            # Refused where the body is decoded, before anything else. INFERRED: the words. Source: #619
+            return self.local(WireError("Invalid JSON", 400, cause="type mismatch in the field response_format"))
         if self.marked or self.gateway.guarded:
             admission = admitted(self.gateway, self.asked.headers)
             if isinstance(admission, Denied):
@@ -225,7 +228,7 @@ class _Journey:
         if self.virtual_key is not None:
             denied = target_denied(self.virtual_key, self.state.limits, target.provider, target.model, self.now_s)
             if denied is not None:  # before a key is chosen
-                return self.denied(replace(attempt, key=None), denied), True
+                return self.denied(replace(attempt, key=None), denied), denied.scope == "target"
         lookup: Lookup | None = None
         if self.marked or self.gateway.cache.default_key is not None or _scripts_cache(said):
             lookup, hit = self.from_cache(attempt, reached)
@@ -313,20 +316,13 @@ class _Journey:
         if hit.used is not None:  # what is stored says whose it was
             attempt = replace(attempt, key=hit.used.key, deployment=hit.used.deployment)
         debug = hit_debug(self.profile, lookup, hit)
-        if "null_body_on_cache_hit" in self.gateway.quirks and hit.kind == "direct" and not self.stream:
-            return self.null_body(attempt, stub)
         bill = cached_bill(self.gateway, attempt.provider, attempt.model, hit.answer)
         outcome = self.sent(attempt, hit.answer, stub, bill, debug, cached=True)
-        charge = Charge(attempt.provider, attempt.model, 0, 0, 0.0, cached=True)
-        return replace(outcome, cast=outcome.cast.without_waits(), charge=charge, speed=None)
-
-    def null_body(self, attempt: Attempt, stub: StubRef | None) -> Outcome:
-        """What a hit across two APIs looked like. Source: gateway-behaviour.md 2.8, kairo 086."""
-        self.note(attempt, stub, "cached", 200, None, 0.0)
-        origin = self.asked.headers.first(b"origin")
-        head = wire_headers.base_headers(self.profile, wire_headers.JSON_TYPE, stream=False, origin=origin)
-        head += wire_headers.route_headers(self.profile, self.route(attempt), latency_ms=0.0)
-        return Outcome(200, head, one_frame(Mold((b"null",), ()), self.waited_s), NO_VALUES, False, self.trail, stub)
+        charge = Charge(attempt.provider, attempt.model, cached=True)
+        cast = outcome.cast.without_waits()
+        if "null_body_on_cache_hit" in self.gateway.quirks and hit.kind == "direct" and not self.stream:
+            cast = one_frame(Mold((b"null",), ()))  # as across two APIs. Source: gateway-behaviour.md 2.8, kairo 086
+        return replace(outcome, cast=cast, charge=charge, speed=None)
 
     # ---------------------------------------------------------------------------------------------------- the attempts
 
@@ -422,7 +418,7 @@ class _Journey:
         *,
         cached: bool = False,
     ) -> Outcome:
-        """The response that carries an answer of the provider, or a stored one."""
+        """The response that carries an answer; `cached`: one that was given before, so that nothing is waited for."""
         route = self.route(attempt)
         added = self.additions(attempt, answer, debug)
         origin = self.asked.headers.first(b"origin")
@@ -441,14 +437,7 @@ class _Journey:
             waited_s=self.waited_s,
             speed=answer.draft.speed,
             end="hold" if self.stream and "done_then_open" in self.gateway.quirks else "clean",
-            charge=Charge(
-                attempt.provider,
-                attempt.model,
-                bill.prompt_tokens,
-                bill.completion_tokens,
-                bill.dollars,
-                bill.output_dollars,
-            ),
+            charge=_charge(attempt, bill),
             cache=debug,
         )
 
@@ -468,7 +457,9 @@ class _Journey:
         if self.marked:
             raw_request = self.switched(b"x-bf-send-back-raw-request", raw_request)
             raw_response = self.switched(b"x-bf-send-back-raw-response", raw_response)
-        handed_on = answer.headers if not self.stream and not self.profile.documented_model_names else None
+        handed_on = {}
+        if answer.headers and not self.stream and not self.profile.documented_model_names:
+            handed_on = wire_headers.decoded(wire_headers.provider_headers(answer.headers))
         if debug is None and not raw_request and not raw_response and not handed_on:
             return NOTHING_ADDED
         if debug is not None and self.stream and "no_cache_debug_on_streams" in gateway.quirks:
@@ -492,7 +483,9 @@ class _Journey:
         self, attempt: Attempt, answer: Answer | None, heard: Cuts | NoChunks | Hangs, stub: StubRef | None
     ) -> Outcome:
         """A stream that went on for a while, one without chunks, or one that never begins and never ends."""
-        cast = cut_cast(self.gateway, self.route(attempt), answer, heard, origin=self.asked.headers.first(b"origin"))
+        added = self.additions(attempt, answer, None) if answer is not None else NOTHING_ADDED
+        origin = self.asked.headers.first(b"origin")
+        cast = cut_cast(self.gateway, self.route(attempt), answer, heard, origin=origin, added=added)
         error = heard.error if isinstance(heard, Cuts) else None
         self.note(attempt, stub, "error" if error is not None else "answer", 200, _type_of(error), cast.times_s[-1])
         outcome = Outcome(
@@ -509,16 +502,12 @@ class _Journey:
         )
         if answer is None or not isinstance(heard, Cuts):
             return outcome
+        if error is None:  # an end that looks good, without a usage: nothing that could be charged
+            return replace(outcome, charge=Charge(attempt.provider, attempt.model))
         bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
-        whole = Charge(
-            attempt.provider,
-            attempt.model,
-            bill.prompt_tokens,
-            bill.completion_tokens,
-            bill.dollars,
-            bill.output_dollars,
-        )
-        return replace(outcome, charge=whole.part(heard.kept / len(answer.draft.deltas)))
+        content = [delta.is_content for delta in answer.draft.deltas]
+        share = sum(content[: heard.kept]) / (sum(content) or 1)
+        return replace(outcome, charge=_charge(attempt, bill).part(share))
 
     def failed(self, attempt: Attempt, failure: Failure | Broke, stub: StubRef | None) -> Outcome:
         """A provider's error handed on, or the gateway's own about its connection."""
@@ -651,6 +640,18 @@ class _Journey:
 
 def _type_of(error: WireError | None) -> str | None:
     return (error.type or error.error_type) if error is not None else None
+
+
+def _charge(attempt: Attempt, bill: Bill) -> Charge:
+    return Charge(
+        attempt.provider,
+        attempt.model,
+        bill.prompt_tokens,
+        bill.completion_tokens,
+        bill.total_tokens,
+        bill.dollars,
+        bill.output_dollars,
+    )
 
 
 def _speed_of(said: Said | None) -> float | None:

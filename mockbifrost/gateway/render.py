@@ -93,7 +93,13 @@ def _cast(
 
 
 def cut_cast(
-    gateway: Gateway, route: Route, answer: Answer | None, heard: Cuts | NoChunks | Hangs, *, origin: str | None
+    gateway: Gateway,
+    route: Route,
+    answer: Answer | None,
+    heard: Cuts | NoChunks | Hangs,
+    *,
+    origin: str | None,
+    added: Additions = NOTHING_ADDED,
 ) -> Cast:
     """A stream that does not come to its own end: so many increments, then what the gateway says of it. Source: wire.md 4.6."""
     if isinstance(heard, Hangs):
@@ -101,7 +107,7 @@ def cut_cast(
     elif isinstance(heard, NoChunks):
         made = one_frame(Mold((sse.DONE,), ()), heard.at_s)
     else:
-        made = _Telling(gateway, route, answer, stream=True).broken_off(heard)
+        made = _Telling(gateway, route, answer, stream=True, added=added).broken_off(heard)
     return replace(made, head=_head(gateway.profile, route, made.times_s[0], stream=True, origin=origin))
 
 
@@ -212,7 +218,7 @@ class _Telling:
         reasons = self.chunks(deltas_of(self.quirks, deltas) if self.quirks else deltas, frames)
         if cuts.error is not None:
             event = self.error_event(cuts.error, reasons, len(frames.molds), cuts.at_s)
-            frames.add(Mold((event,), ()), cuts.at_s)
+            frames.add(Mold.of(event), cuts.at_s)
             return frames.cast()
         self.usage = None
         for payload in self.last_chunks(reasons, len(frames.molds), cuts.at_s):

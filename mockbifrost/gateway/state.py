@@ -8,7 +8,7 @@ from mockbifrost.gateway.cache import Cache
 from mockbifrost.gateway.governance import Limits
 from mockbifrost.gateway.keys import Sticky
 from mockbifrost.gateway.ledger import Ledger
-from mockbifrost.gateway.outcome import Outcome
+from mockbifrost.gateway.outcome import Charge, Outcome
 
 
 @dataclass(slots=True)
@@ -20,8 +20,8 @@ class GatewayState:
     ledger: Ledger = field(default_factory=Ledger)
     sticky: Sticky = field(default_factory=Sticky)
 
-    def settle(self, outcome: Outcome, now_s: float, share: float, *, whole: bool) -> None:
-        """A response has ended: charge what was sent, a `share` from 0 to 1 of it; store what was sent to its end."""
+    def settle(self, outcome: Outcome, now_s: float, share: float, *, whole: bool) -> Charge | None:
+        """A response has ended: charge what was sent, a `share` from 0 to 1 of it; store what was sent to its end. What was charged."""
         charge = outcome.charge
         if charge is not None:
             charge = charge if whole else charge.part(share)
@@ -32,16 +32,16 @@ class GatewayState:
                 charge.model,
                 prompt_tokens=charge.prompt_tokens,
                 completion_tokens=charge.completion_tokens,
-                total_tokens=charge.prompt_tokens + charge.completion_tokens,
+                total_tokens=charge.total_tokens,
                 cost=charge.dollars,
                 cached=charge.cached,
             )
             if key is not None and not charge.cached:
-                tokens = charge.prompt_tokens + charge.completion_tokens
-                self.limits.charge(key, tokens=tokens, dollars=charge.dollars, now_s=now_s)
+                self.limits.charge(key, tokens=charge.total_tokens, dollars=charge.dollars, now_s=now_s)
         if outcome.stored is not None and whole:
             lookup, answer, used = outcome.stored
             self.cache.store(lookup, answer, outcome.cast.size, now_s, used)
+        return charge
 
     def reset(self) -> None:
         """Forget all."""

@@ -9,12 +9,13 @@ from typing import Any, Final
 
 import orjson
 
-from mockbifrost.gateway.outcome import Outcome, Trace
+from mockbifrost.gateway.configuration import VirtualKey
+from mockbifrost.gateway.outcome import Charge, Outcome, Trace
 from mockbifrost.match.near_miss import NearMiss
 from mockbifrost.playback.player import Played
 from mockbifrost.provider.answer import StubRef
 from mockbifrost.wire.headers import decoded
-from mockbifrost.wire.redact import redact, redact_headers, redact_text
+from mockbifrost.wire.redact import HIDDEN, redact, redact_headers, redact_text
 
 ENTRIES: Final = 2_000
 BYTES: Final = 32 * 1024 * 1024
@@ -38,6 +39,8 @@ class Entry:
     outcome: Outcome | None = None
     near_misses: tuple[NearMiss, ...] = ()
     played: Played | None = None
+    charge: Charge | None = None
+    """What was added to the ledger, once the response has ended."""
     fault: str | None = None
     size: int = 0
 
@@ -88,8 +91,13 @@ class Entry:
         }
         if outcome is not None:
             found["stub"] = _stub_json(outcome.stub)
+            found["cache"] = redact(outcome.cache)
+            found["virtual_key"] = _key_json(outcome.virtual_key)
             found["trail"] = [_trace_json(trace) for trace in outcome.trail]
             found["response"] = self._response_json(outcome)
+        if self.charge is not None:
+            found["usage"] = _usage_json(self.charge)
+            found["cost"] = {"total_cost": self.charge.dollars} if self.charge.dollars else None
         found["near_misses"] = [near.to_json() for near in self.near_misses]
         if self.played is not None and self.played.closed:
             found["client_closed_at_chunk"] = self.played.chunks
@@ -125,6 +133,21 @@ def _stub_json(stub: StubRef | None) -> dict[str, Any] | None:
         return None
     found = {"name": stub.name, "file": stub.source, "line": stub.line}
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _key_json(key: VirtualKey | None) -> str | None:
+    """A virtual key by its name; the value is a secret, so one without a name is not shown."""
+    if key is None:
+        return None
+    return HIDDEN if key.name == key.value else redact_text(key.name)
+
+
+def _usage_json(charge: Charge) -> dict[str, int]:
+    return {
+        "prompt_tokens": charge.prompt_tokens,
+        "completion_tokens": charge.completion_tokens,
+        "total_tokens": charge.total_tokens,
+    }
 
 
 def _trace_json(trace: Trace) -> dict[str, Any]:

@@ -96,7 +96,7 @@ _ROWS: Final = (
     ),
     Quirk("usage_inconsistent", "Cached tokens of a stream are counted twice.", "2.0", "#5354"),
     Quirk("cached_at_full_price", "Cached tokens cost as much as others.", "1.3", "#904"),
-    Quirk("cache_never_hits", "The same request hashes differently each time: no direct hits.", "1.4", "#2791"),
+    Quirk("cache_never_hits", "No request is found again by its hash: there are no direct hits.", "1.4", "#2791"),
     Quirk("no_cache_debug_on_streams", "Streams have no `cache_debug`.", "1.4", "#3049"),
     Quirk(
         "pinned_key_breaks_semantic_cache",

@@ -8,8 +8,8 @@ from tests.harness import PROFILE_NAMES, ask_in, chat, session_with
 
 
 def usage(reply: Any, version: Any = "documented", **more: Any) -> Any:
-    """Of the plain answer and of the stream."""
-    session = session_with({"reply": reply}, version=version)
+    """Of the plain answer and of the stream, without what it cost."""
+    session = session_with({"reply": reply}, version=version, gateway={"cost": "none"})
     plain = ask_in(session, chat(**more)).json()["usage"]
     streamed = ask_in(session, chat(**more, stream=True)).chunks[-1]["usage"]
     return plain, streamed

@@ -13,6 +13,11 @@ from mockbifrost.session.journal import OVERHEAD, Entry, Journal
 from tests.harness import ask_in, begin, chat, open_session, read, retry, session_with, stubs
 
 KEY = "sk-proj-abcdefgh12345678"
+PRICED = """
+gateway:
+  version: "1.6"
+  pricing: {openai/gpt-4o: {input: 1000, output: 4000}}
+"""
 
 
 def entry(number: int = 1, size: int = 0) -> Entry:
@@ -92,7 +97,7 @@ def test_a_cleared_journal_counts_on_and_has_lost_nothing() -> None:
 
 
 def test_an_entry_says_what_came_and_what_went() -> None:
-    session = open_session(stubs("- {name: greeting, reply: Hello}", before='gateway: {version: "1.6"}'))
+    session = open_session(stubs("- {name: greeting, reply: Hello}", before=PRICED))
     session.clock.advance(3.25)
 
     found = ask_in(session, chat(n=1), headers={**retry(0), "X-Note": "a"}).entry.to_json()
@@ -110,7 +115,7 @@ def test_an_entry_says_what_came_and_what_went() -> None:
             "headers": {"x-stainless-retry-count": "0", "x-note": "a"},
             "body": chat(n=1),
         },
-        "stub": {"name": "greeting", "file": "test.yaml", "line": 4},
+        "stub": {"name": "greeting", "file": "test.yaml", "line": 6},
         "trail": [
             {
                 "provider": "openai",
@@ -118,13 +123,15 @@ def test_an_entry_says_what_came_and_what_went() -> None:
                 "key": "openai-key-1",
                 "try": 0,
                 "fallback": 0,
-                "stub": {"name": "greeting", "file": "test.yaml", "line": 4},
+                "stub": {"name": "greeting", "file": "test.yaml", "line": 6},
                 "outcome": "answer",
                 "status": 200,
                 "at_s": 3.25,
                 "took_s": 0.0,
             }
         ],
+        "usage": {"prompt_tokens": 8, "completion_tokens": 1, "total_tokens": 9},
+        "cost": {"total_cost": 0.012},
     }
     assert response["status"] == 200
     assert response["headers"]["x-bifrost-provider"] == "openai"
@@ -157,6 +164,7 @@ def test_a_client_that_left_is_noted_with_the_chunks_it_had() -> None:
     session.finish(exchange, Played(closed=True, chunks=1))
 
     assert exchange.entry.to_json()["client_closed_at_chunk"] == 1
+    assert exchange.entry.to_json()["usage"] == {"prompt_tokens": 8, "completion_tokens": 1, "total_tokens": 9}
     assert "client_closed_at_chunk" not in ask_in(session, chat()).entry.to_json()
 
 
@@ -167,6 +175,7 @@ def test_an_entry_is_there_before_its_answer_has_ended() -> None:
 
     assert list(session.journal) == [exchange.entry]
     assert exchange.entry.status == 200
+    assert not {"usage", "cost"} & exchange.entry.to_json().keys()
     assert read(exchange).text == "Hello"
 
 
@@ -187,6 +196,59 @@ def test_a_body_of_any_form_can_be_shown(body: bytes, shown: Any) -> None:
 
     assert found["request"]["body"] == shown
     assert orjson.dumps(found)
+
+
+def test_an_entry_shows_the_cache_and_what_a_hit_was_charged() -> None:
+    """As the answer tells it; the provider's tokens are not paid twice."""
+    session = session_with("Hello", gateway={"pricing": {"openai/gpt-4o": {"input": 1000, "output": 4000}}})
+
+    responses = [ask_in(session, chat(), headers={"x-bf-cache-key": "k"}) for _time in range(2)]
+    miss, hit = [response.entry.to_json() for response in responses]
+
+    for response, shown in zip(responses, (miss, hit), strict=True):
+        assert shown["cache"] == response.json()["extra_fields"]["cache_debug"]
+    assert (miss["cache"]["cache_hit"], miss["cost"]) == (False, {"total_cost": 0.012})
+    assert hit["cache"]["cache_hit"]
+    assert hit["usage"] == {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    assert "cost" not in hit
+    assert [trace["outcome"] for trace in hit["trail"]] == ["cached"]
+    assert "cache" not in ask_in(session, chat()).entry.to_json()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        pytest.param("sk-bf-team-a", "team-a", id="named"),
+        pytest.param("sk-bf-team-b", "[redacted]", id="without a name"),
+        pytest.param("sk-bf-team-c", "[redacted]", id="named like a key"),
+        pytest.param(None, None, id="none"),
+    ],
+)
+def test_a_virtual_key_is_shown_by_its_name_alone(value: str | None, shown: str | None) -> None:
+    keys = {"sk-bf-team-a": {"name": "team-a"}, "sk-bf-team-b": {}, "sk-bf-team-c": {"name": KEY}}
+    session = session_with("Hello", gateway={"virtual_keys": keys})
+
+    found = ask_in(session, chat(), headers={"x-bf-vk": value} if value else None).entry.to_json()
+
+    assert found.get("virtual_key") == shown
+    assert "sk-" not in str(found)
+
+
+@pytest.mark.parametrize("header", ["x-bf-vk", "x-api-key", "api-key", "x-goog-api-key", "authorization"])
+def test_a_virtual_key_that_a_client_made_up_is_not_shown(header: str) -> None:
+    made_up = "sk-bf-x" if header != "x-bf-vk" else "hunter2"
+    value = f"Bearer {made_up}" if header == "authorization" else made_up
+
+    found = ask_in(session_with("Hello"), chat(), headers={header: value}).entry.to_json()
+
+    assert found["virtual_key"] == "[redacted]"
+    assert made_up not in str(found)
+
+
+def test_what_failed_is_not_charged() -> None:
+    found = ask_in(session_with({"error": "overloaded"}), chat()).entry.to_json()
+
+    assert not {"usage", "cost", "cache", "virtual_key"} & found.keys()
 
 
 def test_an_error_of_the_mock_is_named() -> None:

@@ -33,7 +33,7 @@ from tests.harness import (
     session_with,
     stubs,
 )
-from tests.strategies import JSON, PACES, REPLIES, REQUESTS
+from tests.strategies import JSON, PACES, PATIENT, REPLIES, REQUESTS
 
 ROOT = Path(__file__).resolve().parents[3]
 WILD = stubs(
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_bytes(
     """Bodies and heads, whatever was asked before, and at every speed."""
     asked = {**body, "stream": stream}
     stub = {"reply": reply, "pace": pace}
-    fresh, used = session_with(stub, version=version), session_with(stub, version=version)
+    fresh, used = [session_with(stub, version=version, gateway=PATIENT) for _session in range(2)]
     ask_in(used, chat("something else"))
 
     one, other = begin(fresh, asked), begin(used, asked)
@@ -100,7 +100,7 @@ def test_a_stream_says_what_the_plain_answer_says(
     body: dict[str, Any], reply: dict[str, Any], pace: dict[str, Any], version: Any
 ) -> None:
     """The same words, calls, reasons and counts, and the same id. (1.6 drops refusals from streams.)"""
-    session = session_with({"reply": reply, "pace": pace}, version=version)
+    session = session_with({"reply": reply, "pace": pace}, version=version, gateway=PATIENT)
 
     plain = ask_in(session, body).json()
     stream = ask_in(session, {**body, "stream": True})

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from mockbifrost.wire.profiles import PROFILES, ProfileName
-from tests.harness import PROFILE_NAMES, Response, ask, chat, stubs
+from tests.harness import PROFILE_NAMES, Response, ask, ask_in, chat, open_session, stubs
 
 TEXT = stubs("- reply: Hello")
 CALL = stubs("- reply: {tool_calls: [{f: {}}]}")
+PRICED_REPLY = "- reply: {content: Hi, usage: {prompt_tokens: 2, completion_tokens: 1}}"
 
 
 def plain(version: ProfileName, scenario: str = TEXT, **more: Any) -> Response:
@@ -98,19 +99,38 @@ def which_errors_fall_back(version: ProfileName) -> list[int]:
     return [ask(scenario % name, asked, version=version).status for name in names]
 
 
-def cost(version: ProfileName) -> bool:
-    return "cost" in plain(version).json()["usage"]
+def cost(version: ProfileName) -> Any:
+    """Of two tokens asked and one said, one dollar each, plain and on the last chunk of a stream: the same."""
+    scenario = stubs(PRICED_REPLY, before="gateway: {pricing: {openai/gpt-4o: {input: 1000000, output: 1000000}}}")
+    found = [
+        response["usage"].get("cost")
+        for response in (plain(version, scenario).json(), stream(version, scenario).chunks[-1])
+    ]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def cost_without_a_price(version: ProfileName) -> bool:
+    return "cost" in plain(version, model="gpt-nobody-knows").json()["usage"]
+
+
+def cost_that_a_provider_reports(version: ProfileName) -> Any:
+    return plain(version, stubs("- reply: {content: Hi, cost: 0.5}")).json()["usage"].get("cost")
 
 
 def usage(version: ProfileName) -> dict[str, Any]:
     counts = "{prompt_tokens: 3, prompt_tokens_details: {cached_tokens: 2}, completion_tokens: 0}"
-    scenario = stubs(f"- reply: {{content: Hi, usage: {counts}}}")
+    scenario = stubs(f"- reply: {{content: Hi, usage: {counts}}}", before="gateway: {cost: none}")
     found: dict[str, Any] = plain(version, scenario).json()["usage"]
     return found
 
 
-def cache_debug(version: ProfileName) -> bool:
-    return "cache_debug" in plain(version).json()["extra_fields"]
+def cache_debug(version: ProfileName) -> list[list[str]]:
+    """Without a cache key, of a miss, of a hit: its keys in their order."""
+    session = open_session(TEXT, version=version)
+    keyless = ask_in(session, chat("x"))
+    asked = [keyless, *[ask_in(session, chat(), headers={"x-bf-cache-key": "k"}) for _time in range(2)]]
+    return [list(response.json()["extra_fields"].get("cache_debug", ())) for response in asked]
 
 
 def local_error(version: ProfileName) -> list[int]:
@@ -156,6 +176,8 @@ NEWEST = {
 NULL_NAME = {"name": None, "arguments": "{}"}
 ROUTED = ["request_type", "routing_info", "provider", "original_model_requested", "resolved_model_used", "latency"]
 MODELS = ["provider", "original_model_requested", "resolved_model_used", "request_type"]
+MISS = ["cache_hit", "cache_id"]
+HIT = [*MISS, "hit_type", "requested_provider", "requested_model"]
 ROWS = (
     Row(
         "extra_fields",
@@ -181,9 +203,23 @@ ROWS = (
     Row("request id headers", ids, [], [], ["x-request-id", "x-bifrost-trace-id"]),
     Row("Access-Control-Allow-Origin", allowed_origin, [None, "*", None], [None, "*", None], ["", "", ""]),
     Row("which errors fall back", which_errors_fall_back, *[[200, 200, 200, 200]] * 3),
-    Row("usage.cost without prices", cost, *[False] * 3),
+    Row(
+        "usage.cost",
+        cost,
+        {"input_tokens_cost": 2.0, "output_tokens_cost": 1.0, "total_cost": 3.0},
+        None,
+        {
+            "input_cost": 2.0,
+            "input_cost_details": {"text_cost": 2.0},
+            "output_cost": 1.0,
+            "output_cost_details": {"text_cost": 1.0},
+            "total_cost": 3.0,
+        },
+    ),
+    Row("usage.cost without a price", cost_without_a_price, *[False] * 3),
+    Row("usage.cost that a provider reports", cost_that_a_provider_reports, *[{"total_cost": 0.5}] * 3),
     Row("usage", usage, {**TWINS, "completion_tokens": 0}, TWINS, NEWEST),
-    Row("cache_debug without a cache", cache_debug, *[False] * 3),
+    Row("cache_debug", cache_debug, [[], MISS, HIT], [[], MISS, HIT], [[], MISS, [*HIT, "cache_hit_latency"]]),
     Row("a local error without a status", local_error, [400, 400], [500, 500], [400, 500]),
     Row("x-bifrost headers", bifrost_headers, NAMES, NAMES, [*NAMES, *ROUTING]),
     Row("security headers", security_headers, False, False, True),
