@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from mockbifrost import MockBifrost, Session
 from mockbifrost.cli import main
+from mockbifrost.gateway import pricing
 from mockbifrost.scenario.load import load_paths
 from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
@@ -585,6 +586,19 @@ def test_a_stream_says_what_a_plain_answer_says(case: Case, server: MockBifrost,
 
     plain, streamed = answers
     assert streamed == plain
+
+
+def test_every_price_is_pinned(
+    server: MockBifrost, client: httpx2.Client, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that another release of the catalogue changes no byte, and none has to be imported."""
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(pricing, "_catalogue", lambda provider, model: asked.append((provider, model)) or ())
+
+    for case in CASES:
+        play(case, Desk(server, client, session, case.session), stream=False)
+
+    assert asked == []
 
 
 def test_every_stub_of_the_folder_has_its_request(scenarios: tuple[LoadedScenario, ...]) -> None:
