@@ -43,10 +43,20 @@ LANES: Mapping[str, Lane] = {
     "main": Lane(groups=("test", "clients")),
     "openai2": Lane(
         groups=("test", "clients-openai2"),
-        tests=("tests/clients/test_openai.py", "tests/clients/test_openai_errors.py"),
+        tests=(
+            "tests/clients/test_openai.py",
+            "tests/clients/test_openai_errors.py",
+            "tests/clients/test_generated_openai.py",
+        ),
     ),
-    "instructor": Lane(groups=("test", "clients-instructor"), tests=("tests/clients/test_instructor.py",)),
-    "litellm": Lane(groups=("test", "clients-litellm"), tests=("tests/clients/test_litellm.py",)),
+    "instructor": Lane(
+        groups=("test", "clients-instructor"),
+        tests=("tests/clients/test_instructor.py", "tests/clients/test_generated_instructor.py"),
+    ),
+    "litellm": Lane(
+        groups=("test", "clients-litellm"),
+        tests=("tests/clients/test_litellm.py", "tests/clients/test_generated_litellm.py"),
+    ),
     "node": Lane(
         groups=("test",),
         tests=("tests/clients/test_node.py", "tests/clients/test_yaml_language_server.py"),

@@ -25,6 +25,7 @@ from mockbifrost.provider.connection import FAULTS, HALF, START, ConnectionFault
 from mockbifrost.scenario import fields as kinds
 from mockbifrost.scenario.model import ScenarioModel
 from mockbifrost.scenario.templates import NAMES
+from mockbifrost.serve.control import ROOT, description
 from mockbifrost.vocabulary.durations import UNITS_MS, Duration, format_duration
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS, ProviderError
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS, gateway_error
@@ -66,6 +67,17 @@ TEMPLATES: Final = {
     "fake": "[Faker](https://faker.readthedocs.io), seeded",
     "occurrence": "how often this session was asked the same before",
 }
+
+
+def control_addresses() -> Iterator[tuple[str, str, str]]:
+    """The control API, as its own description has it."""
+    for path, item in description()["paths"].items():
+        shown = path.replace("{id}", "NAME").replace("{n}", "N").replace("{name}", "GATE")
+        for method in ("get", "post", "delete"):
+            if method in item:
+                yield method.upper(), ROOT + shown, item[method]["summary"]
+
+
 ADDRESSES: Final = (
     (
         "POST",
@@ -74,24 +86,10 @@ ADDRESSES: Final = (
     ),
     ("GET", "/pydanticai/v1/models", "the models of the configured providers"),
     ("GET", "/health", "200 while the server runs"),
+    ("DELETE", "/api/cache/clear/ID", "one entry of the cache, by its `cache_id`"),
+    ("DELETE", "/api/cache/clear-by-key/KEY", "all entries of a cache key"),
     ("any", "/s/NAME/…", "each of the above inside the session NAME, which is made if there is none"),
-    ("GET", "/__mockbifrost/ready", "200 once all scenarios are loaded; names the sessions of the files"),
-    ("GET", "/__mockbifrost/version", "of mockbifrost"),
-    ("GET", "/__mockbifrost/sessions", "all sessions"),
-    ("GET", "/__mockbifrost/sessions/NAME", "one of them"),
-    (
-        "POST",
-        "/__mockbifrost/sessions/NAME/reset",
-        "forgets what was counted and noted, sets the clock back; the stubs stay",
-    ),
-    (
-        "GET",
-        "/__mockbifrost/sessions/NAME/journal",
-        "all requests; `?matched=false`, `?model=`, `?status=`, `?since=N`",
-    ),
-    ("GET", "/__mockbifrost/sessions/NAME/journal/N", "one request"),
-    ("POST", "/__mockbifrost/sessions/NAME/clock", '`{"advance": "5m"}`, `{"mode": "fixed"}`, `flow` or `real`'),
-    ("POST", "/__mockbifrost/sessions/NAME/gates/GATE", '`{"state": "open"}` or `close`'),
+    *control_addresses(),
 )
 HEADERS: Final = (
     ("x-mockbifrost-session", "the session that answered"),

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
-from mockbifrost.clock import ClockMode
+from mockbifrost.clock import CLOCK_MODES, ClockMode
 from mockbifrost.errors import (
     Finding,
     ScenarioError,
@@ -22,20 +21,23 @@ from mockbifrost.errors import (
     UsageError,
     VerificationError,
 )
-from mockbifrost.gateway.configure import reconfigured
+from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.load import load_paths, load_text, stub_from_mapping
 from mockbifrost.scenario.loaded import LoadedScenario
-from mockbifrost.scenario.stubs import Stub
 from mockbifrost.scenario.upstream_model import answerless
+from mockbifrost.serve.addresses import BASE, session_path
 from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings
-from mockbifrost.session.assembly import assemble, compiled, merged_settings
+from mockbifrost.session.assembly import assemble
 from mockbifrost.session.journal import Entry
+from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Refused
 from mockbifrost.session.session import Session as SessionState
+from mockbifrost.session.session import StubState
 from mockbifrost.session.verify import verify
 from mockbifrost.vocabulary.durations import parse_duration
+from mockbifrost.vocabulary.settings import GatewaySettings
 from mockbifrost.wire.profiles import ProfileName
 
 T = TypeVar("T")
@@ -204,17 +206,14 @@ class MockBifrost:
     ) -> Session:
         """A new session that lasts until it is finished."""
         server = self._running()
-        settings = self._settings
 
         def create() -> SessionState:
-            named = server.sessions.new_id() if id is None else id
-            made = server.sessions.create(named, seed=seed, clock=clock, version=version)
+            made = server.sessions.create(id, seed=seed, clock=clock, version=version)
             if isinstance(made, Refused):
                 raise UsageError(made.message)
             return made
 
-        own_seed = seed is not None or settings.seed is not None
-        return Session(self, self.run(create), own_seed, version is not None or settings.version is not None)
+        return Session(self, self.run(create))
 
 
 def _loaded(scenarios: str | Path | Sequence[str | Path]) -> tuple[LoadedScenario, ...]:
@@ -227,17 +226,21 @@ def _loaded(scenarios: str | Path | Sequence[str | Path]) -> tuple[LoadedScenari
     return tuple(found)
 
 
-def _from_mapping(data: Mapping[str, Any], source: str, line: int) -> LoadedScenario:
+def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: GatewaySettings) -> LoadedScenario:
     """A scenario of plain values; all that is wrong with it is wrong where the code loads it."""
     import yaml
 
+    class Writer(yaml.SafeDumper):
+        """Quotes every text: what is a text in YAML 1.1 may be a number in 1.2, as `1e5` is."""
+
+    Writer.add_representer(str, lambda writer, text: writer.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
     try:
-        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+        text = yaml.dump(dict(data), Dumper=Writer, sort_keys=False)
     except yaml.YAMLError as error:
         why = ", ".join([str(part) for part in error.args if not isinstance(part, type)]) or type(error).__name__
         raise ScenarioError([Finding(source, line, 1, "", f"the mapping holds what no scenario can: {why}")]) from None
     try:
-        model = load_text(text, source).model
+        model = load_text(text, source, base).model
     except ScenarioError as error:
         raise ScenarioError([replace(finding, line=line, column=1) for finding in error.findings]) from None
     return LoadedScenario(model, source, (line,) * len(model.stubs))
@@ -246,11 +249,9 @@ def _from_mapping(data: Mapping[str, Any], source: str, line: int) -> LoadedScen
 class Session:
     """One test's view of the server: stubs of its own, a clock, a journal. Usable from sync and async tests alike."""
 
-    def __init__(self, server: MockBifrost, state: SessionState, own_seed: bool, own_version: bool) -> None:
+    def __init__(self, server: MockBifrost, state: SessionState) -> None:
         self._server = server
         self._state = state
-        self._own_seed = own_seed
-        self._own_version = own_version
         self._own: set[str] = set()
         self._pending: dict[str, When] = {}
         self._added = 0
@@ -270,13 +271,12 @@ class Session:
     @property
     def base_url(self) -> str:
         """What a client is given: nothing else is needed to be alone in this session."""
-        server = self._server._running()
-        return f"{server.origin}/s/{quote(self.id, safe='')}/pydanticai/v1"
+        return self.url + BASE
 
     @property
     def url(self) -> str:
         """The same without the path of the endpoint."""
-        return f"{self._server.url}/s/{quote(self.id, safe='')}"
+        return self._server.url + session_path(self.id)
 
     @property
     def api_key(self) -> str:
@@ -299,24 +299,29 @@ class Session:
         """
         frame = sys._getframe(1)
         source, line = frame.f_code.co_filename, frame.f_lineno
+        base = self._run(lambda: self._state.gateway.settings)
         if isinstance(scenario, Mapping):
-            loaded: tuple[LoadedScenario, ...] = (_from_mapping(scenario, source, line),)
+            loaded: tuple[LoadedScenario, ...] = (_from_mapping(scenario, source, line, base),)
         elif isinstance(scenario, str) and "\n" in scenario:
-            loaded = (load_text(scenario, f"the text at {source}:{line}"),)
+            loaded = (load_text(scenario, f"the text at {source}:{line}", base),)
         else:
-            loaded = _loaded(scenario)
-        here = [replace(one, model=one.model.model_copy(update={"session": None})) for one in loaded]
-        settings = merged_settings(here, self._state.gateway.settings)
-        stubs: list[Stub] = []
-        for stub in compiled(here, not self._own_seed):
-            self._added += 1
-            stubs.append(replace(stub, id=f"loaded#{self._added}"))
+            loaded = load_paths([Path(scenario)], base)
+        self._run(lambda: load(self._state, loaded))
 
-        def add() -> None:
-            self._state.gateway = reconfigured(self._state.gateway, settings, keep_version=self._own_version)
-            self._state.add(stubs)
+    @property
+    def stubs(self) -> tuple[StubState, ...]:
+        """All stubs with how often they answered: those added here, then those of the server's files."""
+        return tuple(self._run(self._state.stub_states))
 
-        self._run(add)
+    def clear_stubs(self) -> int:
+        """Remove the stubs that were added to this session, and say how many; those of the server's files stay.
+
+        Settings of the gateway that were loaded with them stay, too.
+        """
+        removed = self._run(self._state.clear_stubs)
+        self._own.clear()
+        self._pending.clear()
+        return removed
 
     @property
     def requests(self) -> tuple[Entry, ...]:
@@ -339,12 +344,17 @@ class Session:
             raise UsageError(NO_JOURNAL)
         return requests[-1]
 
+    @property
+    def ledger(self) -> tuple[Row, ...]:
+        """What was charged, by virtual key, provider and model."""
+        return tuple(self._run(self._state.gateway_state.ledger.rows))
+
     def gate(self, name: str) -> Gate:
         """A gate that stubs wait for with `active: {gate: NAME}`; closed at first."""
         return Gate(self, name)
 
     def reset(self) -> None:
-        """Forget what was counted and noted; the stubs stay."""
+        """Forget what was counted, noted and cached; the stubs stay."""
         self._run(self._state.reset)
 
     def verify(self) -> None:
@@ -375,7 +385,9 @@ class Session:
         self._server.run(end)
 
     def _put(self, when: When) -> None:
-        """(Re)compile a stub of this session and put it into its place."""
+        """(Re)compile a stub of this session and put it into its place. Raises UsageError where it was removed."""
+        if when.id not in self._pending:
+            raise UsageError(f"the stub at {when.place} was removed by clear_stubs(); say when(…) again for a new one")
         loaded = stub_from_mapping(when.mapping(), when.source, when.line)
         stub = compile_stub(loaded.model, id=when.id, source=when.source, line=when.line)
         self._run(lambda: self._state.put(stub))
@@ -416,6 +428,17 @@ class SessionClock:
                 f"clock.advance: time can't be moved by {duration!r} seconds: only forward, and by years at most"
             )
         self._session._run(lambda: self._session._state.clock.advance(seconds))
+
+    @property
+    def mode(self) -> ClockMode:
+        """`fixed` moves only by `advance`, `flow` also lets real seconds pass, `real` is wall time. It may be set."""
+        return self._session._run(lambda: self._session._state.clock.mode)
+
+    @mode.setter
+    def mode(self, mode: ClockMode) -> None:
+        if mode not in CLOCK_MODES:
+            raise UsageError(f"clock.mode: {mode!r} is no mode of the clock; fixed, flow and real are")
+        self._session._run(lambda: self._session._state.clock.set_mode(mode))
 
     @property
     def elapsed_s(self) -> float:

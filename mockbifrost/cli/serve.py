@@ -13,6 +13,7 @@ import click
 
 from mockbifrost.clock import CLOCK_MODES, ClockMode
 from mockbifrost.errors import MockBifrostError, ScenarioError
+from mockbifrost.serve.addresses import BASE, session_path
 
 if TYPE_CHECKING:
     from mockbifrost.serve.server import Server
@@ -150,5 +151,5 @@ def welcome(server: Server, what: str) -> str:
         f'  LangChain     ChatOpenAI(model="gpt-4o", base_url="{server.base_url}", api_key="sk-bf-demo")',
         f"  journal       {server.origin}/__mockbifrost/sessions/default/journal",
     ]
-    lines += [f"  session       {server.origin}/s/{name}/pydanticai/v1" for name in server.sessions.names]
+    lines += [f"  session       {server.origin}{session_path(name)}{BASE}" for name in server.sessions.names]
     return "\n".join(lines)

@@ -26,7 +26,6 @@ class Bill:
 
 
 NOTHING: Final = Bill(0, 0)
-_KIND: Final = "bill"
 
 
 def bill_of(gateway: Gateway, provider: str, model: str, answer: Answer) -> Bill:
@@ -35,14 +34,15 @@ def bill_of(gateway: Gateway, provider: str, model: str, answer: Answer) -> Bill
     if usage is None:
         return NOTHING
     prompt = answer.prompt_tokens if usage.computed else usage.prompt_tokens
-    price = _price(gateway, provider, model, answer.model, prompt)
     molds = answer.draft.molds
-    key = (_KIND, gateway.profile.name, gateway.cost, gateway.quirks, price, prompt)
-    bill: Bill | None = molds.get(key)
-    if bill is None:
-        if len(molds) >= MOST_MOLDS:
-            molds.clear()
-        bill = molds[key] = _made(gateway, price, answer.draft, prompt)
+    key = (provider, model, answer.model, prompt)
+    known: tuple[Gateway, Bill] | None = molds.get(key)
+    if known is not None and known[0] is gateway:
+        return known[1]
+    if len(molds) >= MOST_MOLDS:
+        molds.clear()
+    bill = _made(gateway, _price(gateway, provider, model, answer.model, prompt), answer.draft, prompt)
+    molds[key] = (gateway, bill)
     return bill
 
 

@@ -50,6 +50,11 @@ class ProviderRules:
     timeout_s: float = 30.0
     stream_idle_timeout_s: float = 60.0
     keys: tuple[Key, ...] = ()
+    sole_key: bool = field(init=False)
+    """Whether there is one key, which serves every model."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sole_key", len(self.keys) == 1 and self.keys[0].models == EVERY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,21 +61,12 @@ class Ring:
 
     __slots__ = ("_dead", "_used", "current", "keys")
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    def __init__(self, keys: Sequence[Key], first: Key) -> None:
+        """`first` is the key of the first try."""
         self.keys = keys
-        self.current: Key = keys[0]
-        self._used: set[str] = set()
+        self.current: Key = first
+        self._used: set[str] = {first.name}
         self._dead: set[str] = set()
-
-    def use(self, key: Key) -> Key:
-        """The next try goes with this one."""
-        self.current = key
-        self._used.add(key.name)
-        return key
-
-    def begin(self, draws: Draws) -> Key:
-        """The first key, by weight."""
-        return self.use(self.keys[0] if len(self.keys) == 1 else weighted(self.keys, draws))
 
     def bury(self) -> None:
         """The current key is of no more use to this request."""
@@ -92,11 +83,16 @@ class Ring:
         if not fresh:
             self._used = {self.current.name}
             fresh = [key for key in self.alive if key.name not in self._used]
-        return self.use(weighted(fresh, draws) if fresh else self.current)
+        if fresh:
+            self.current = weighted(fresh, draws)
+            self._used.add(self.current.name)
+        return self.current
 
 
 def weighted(keys: Sequence[Key], draws: Draws) -> Key:
     """One of the keys: chance goes by weight times 100 in whole numbers; where all are 0, each is as likely as the other."""
+    if len(keys) == 1:
+        return keys[0]
     shares = [int(key.weight * 100) for key in keys]
     if not sum(shares):
         shares = [1] * len(keys)
@@ -121,8 +117,6 @@ def keys_for(
                 return pinned or Denied("no_keys", message=_no_pin(what, wanted, provider, model))
     if not keys:
         return Denied("no_keys")
-    if len(keys) == 1 and keys[0].serves(model):
-        return keys
     found = tuple([key for key in keys if key.serves(model)])
     if found:
         return found

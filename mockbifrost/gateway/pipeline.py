@@ -11,11 +11,11 @@ from typing import TypeAlias
 
 from mockbifrost.gateway.billing import Bill, bill_of, cached_bill
 from mockbifrost.gateway.cache import Hit, Lookup, hit_debug, lookup_of, miss_debug
-from mockbifrost.gateway.configuration import Gateway, ProviderRules, VirtualKey
+from mockbifrost.gateway.configuration import Gateway, Key, ProviderRules, VirtualKey
 from mockbifrost.gateway.denied import Denied
 from mockbifrost.gateway.failures import failure_error
 from mockbifrost.gateway.governance import admitted, target_denied
-from mockbifrost.gateway.keys import STICKY_TTL_S, Pinned, Ring, keys_for
+from mockbifrost.gateway.keys import STICKY_TTL_S, Pinned, Ring, keys_for, weighted
 from mockbifrost.gateway.outcome import Cast, Charge, Ended, Outcome, Trace
 from mockbifrost.gateway.refusals import (
     MISS_STATUS,
@@ -41,7 +41,8 @@ from mockbifrost.gateway.targets import Target, fallbacks_of, parse_model
 from mockbifrost.gateway.upstream import Broke, Cuts, Hangs, NoChunks, hears
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
-from mockbifrost.provider.answer import Answer, Broken, Failure, RawAnswer, Refusal, StubRef
+from mockbifrost.provider.answer import Answer, Broken, Failure, RawAnswer, Refusal, Said, StubRef
+from mockbifrost.provider.connection import ConnectionFault
 from mockbifrost.provider.protocol import Provider, Reached
 from mockbifrost.provider.tally import Tally
 from mockbifrost.provider.validate import refusal_of
@@ -101,8 +102,8 @@ def first_attempt(asked: Asked, gateway: Gateway) -> tuple[Attempt, Failure | No
     rules = gateway.providers.get(target.provider)
     refused = _refusal(asked.conversation) if rules is not None and rules.validates else None
     draws = Draws(asked.seed, asked.fingerprint, asked.moment.occurrence, target.provider)
-    keys = keys_for(target.provider, rules, target.model, None) if rules is not None else ()
-    key = Ring(keys).begin(draws).name if keys and not isinstance(keys, Denied) else None
+    keys = keys_for(target.provider, rules, target.model, None) if rules is not None else Denied("no_keys")
+    key = weighted(keys, draws).name if not isinstance(keys, Denied) else None
     return Attempt(asked.conversation, asked.headers, target.provider, target.model, asked.moment, draws, key), refused
 
 
@@ -112,17 +113,21 @@ def _refusal(conversation: Conversation) -> Failure | None:
 
 @value
 class _Leg:
-    """One target on the way: the rules of its provider, the keys that may be used."""
+    """One target on the way: the rules of its provider, and the keys that may be used or why none may."""
 
     target: Target
     fallback: int
     rules: ProviderRules
-    ring: Ring | None
-    denied: Denied | None
+    keys: tuple[Key, ...] | Denied
 
 
 class _Journey:
     """One request on its way past its targets. Lives for one call of `decide`."""
+
+    __slots__ = (
+        "asked", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primarys", "profile", "provider",
+        "state", "stream", "tally", "trail", "virtual_key", "waited_s",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -204,11 +209,12 @@ class _Journey:
         """Ask one target. True: it failed in a way that a fallback may mend."""
         rules = self.gateway.providers.get(target.provider)
         if rules is None:
-            attempt = self.attempt_at(_Leg(target, fallback, ProviderRules(), None, None), 0, None)
+            attempt = self.attempt_at(_Leg(target, fallback, ProviderRules(), ()), 0, None)
             text = f"failed to get config for provider {target.provider}: not found"
             return self.refused_by(attempt, WireError(text, cause=text), None), True
         leg = self.leg(target, fallback, rules)
-        attempt = self.attempt_at(leg, 0, self.first_key(leg))
+        key = self.first_key(leg)
+        attempt = self.attempt_at(leg, 0, key)
         reached = self.provider.ask(attempt, self.tally)  # a peek: nothing is counted before it is adopted
         said = reached.said
         if not fallback and (isinstance(said, RawAnswer) or (isinstance(said, Refusal) and said.whole)):
@@ -225,39 +231,39 @@ class _Journey:
             lookup, hit = self.from_cache(attempt, reached)
             if hit is not None:
                 return hit, False
-        if leg.denied is not None:
-            return self.denied(attempt, leg.denied), True
-        return self.attempts(leg, attempt, reached, lookup)
+        if key is None or isinstance(leg.keys, Denied):
+            return self.denied(attempt, leg.keys if isinstance(leg.keys, Denied) else Denied("no_keys")), True
+        return self.attempts(leg, key, attempt, reached, lookup)
 
     def leg(self, target: Target, fallback: int, rules: ProviderRules) -> _Leg:
         """The target with its keys. Pins hold for the primary only. Source: gateway-behaviour.md 1.1."""
         pins = self.asked.headers if self.marked and not fallback else None
-        keys = keys_for(target.provider, rules, target.model, pins)
-        if isinstance(keys, Denied):
-            return _Leg(target, fallback, rules, None, keys)
-        return _Leg(target, fallback, rules, Ring(keys), None)
+        keys = rules.keys
+        if pins is not None or not rules.sole_key:
+            return _Leg(target, fallback, rules, keys_for(target.provider, rules, target.model, pins))
+        return _Leg(target, fallback, rules, keys)
 
-    def first_key(self, leg: _Leg) -> str | None:
+    def first_key(self, leg: _Leg) -> Key | None:
         """The key of the first try: that of the sticky session, else one by weight."""
-        ring = leg.ring
-        if ring is None:
+        keys = leg.keys
+        if isinstance(keys, Denied):
             return None
         session = self.asked.headers.first(b"x-bf-session-id") if self.marked and not leg.fallback else None
         if not session:
-            return ring.begin(self.draws(leg.target, 0)).name
-        known = self.state.sticky.find(session, leg.target.provider, self.now_s)
-        kept = next((key for key in ring.keys if key.name == known), None)
-        key = ring.use(kept) if kept is not None else ring.begin(self.draws(leg.target, 0))
+            return keys[0] if len(keys) == 1 else weighted(keys, self.draws(leg.target, 0))
+        provider = leg.target.provider
+        known = self.state.sticky.find(session, provider, self.now_s)
+        key = next((key for key in keys if key.name == known), None) or weighted(keys, self.draws(leg.target, 0))
         ttl_s = header_seconds(self.asked.headers.first(b"x-bf-session-ttl") or "") or STICKY_TTL_S
-        self.pinned = Pinned(session, leg.target.provider, key.name, self.now_s + ttl_s)
-        return key.name
+        self.pinned = Pinned(session, provider, key.name, self.now_s + ttl_s)
+        return key
 
     def draws(self, target: Target, number: int) -> Draws:
         """What may be drawn for a try."""
         asked = self.asked
         return Draws(asked.seed, asked.fingerprint, asked.moment.occurrence, target.provider, number)
 
-    def attempt_at(self, leg: _Leg, number: int, key: str | None) -> Attempt:
+    def attempt_at(self, leg: _Leg, number: int, key: Key | None) -> Attempt:
         """The attempt as providers see it: its moment is the request's plus what was waited so far."""
         asked, target = self.asked, leg.target
         moment = asked.moment
@@ -270,11 +276,11 @@ class _Journey:
             target.model,
             moment,
             self.draws(target, number),
-            key,
+            key.name if key is not None else None,
             number,
             leg.fallback,
             self.virtual_key.name if self.virtual_key is not None else None,
-            leg.ring.current.aliases.get(target.model) if leg.ring is not None else None,
+            key.aliases.get(target.model) if key is not None and key.aliases else None,
         )
 
     # ------------------------------------------------------------------------------------------------------- the cache
@@ -322,7 +328,7 @@ class _Journey:
 
     # ---------------------------------------------------------------------------------------------------- the attempts
 
-    def attempts(self, leg: _Leg, attempt: Attempt, reached: Reached, lookup: Lookup | None) -> Verdict:
+    def attempts(self, leg: _Leg, key: Key, attempt: Attempt, reached: Reached, lookup: Lookup | None) -> Verdict:
         """Try until a try succeeds or no further one can help. Source: gateway-behaviour.md 1.5."""
         retries: Retries | None = None
         while True:
@@ -333,18 +339,19 @@ class _Journey:
             stub = reached.stub if refused is None else None
             self.note_failure(attempt, found, stub)
             if retries is None:
-                assert leg.ring is not None
-                retries = Retries(
-                    leg.rules, leg.ring, self.profile, network=not (self.stream and self.retries_no_streams)
-                )
+                assert not isinstance(leg.keys, Denied)  # there is a key
+                network = not (self.stream and self.retries_no_streams)
+                retries = Retries(leg.rules, Ring(leg.keys, key), self.profile, network=network)
             reset = isinstance(found, Broke) and found.at_once
             next_ = retries.after(self.judged(found), self.draws(leg.target, attempt.number + 1), at_once=reset)
             if next_ == "exhausted":
                 return self.denied(attempt, Denied("credentials_exhausted"), stub), True
             if next_ == "give_up":
-                return self.failed(attempt, found, stub), self.goes_on_after(attempt, found)
+                speed = _speed_of(reached.said) if refused is None else None
+                outcome = replace(self.failed(attempt, found, stub), speed=speed)
+                return outcome, self.goes_on_after(attempt, found)
             self.waited_s += next_.wait_s
-            attempt = self.attempt_at(leg, attempt.number + 1, next_.key.name)
+            attempt = self.attempt_at(leg, attempt.number + 1, next_.key)
             reached = self.provider.ask(attempt, self.tally)
 
     @property
@@ -518,8 +525,7 @@ class _Journey:
         provided = wire_headers.provider_headers(said.headers) if said is not None else []
         if not attempt.fallback:
             self.primarys = provided
-        outcome = self.error(attempt, error, stub, provided)
-        return outcome if said is None else replace(outcome, speed=said.speed)
+        return self.error(attempt, error, stub, provided)
 
     def refused(self, attempt: Attempt, refusal: Refusal, stub: StubRef | None) -> Outcome:
         """The gateway's own error as a stub scripts it, for the request or for this target."""
@@ -643,6 +649,13 @@ class _Journey:
 
 def _type_of(error: WireError | None) -> str | None:
     return (error.type or error.error_type) if error is not None else None
+
+
+def _speed_of(said: Said | None) -> float | None:
+    """The speed that a stub has for itself."""
+    if isinstance(said, Answer):
+        return said.draft.speed
+    return said.speed if isinstance(said, Failure | ConnectionFault) else None
 
 
 def _scripts_cache(said: object) -> bool:

@@ -32,6 +32,7 @@ class GatewayState:
                 charge.model,
                 prompt_tokens=charge.prompt_tokens,
                 completion_tokens=charge.completion_tokens,
+                total_tokens=charge.prompt_tokens + charge.completion_tokens,
                 cost=charge.dollars,
                 cached=charge.cached,
             )

@@ -83,6 +83,8 @@ def _cut_choice(choice: Choice, how: Cut, fragments: Fragments, calls_before: in
     found += _audio(message.audio, how, index)
     if message.annotations is not None:
         found.append(Delta({"annotations": message.annotations}, choice=index))
+    if message.extra:
+        found.append(Delta(message.extra, choice=index))
     found += [Delta({}, (piece,), index) for piece in pieces]
     rest = {key: value for key, value in logprobs.items() if value}  # of other shapes, which can't be cut
     if rest:

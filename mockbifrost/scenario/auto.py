@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -28,6 +29,9 @@ LAST_TOOLS: Final = ("final_result",)
 AUTO: Final = StubRef("auto", "built-in", 0)
 _NO_REASONING: Final = (None, "none")
 _SHOWN: Final = 60
+_MOST_BRACES: Final = 100
+"""So many braces of a text are tried as the beginning of a schema."""
+_DECODER: Final = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +95,34 @@ def _content(attempt: Attempt, units: Iterator[float]) -> str:
     if wanted.get("type") == "json_schema" and isinstance(wanted.get("json_schema"), Mapping):
         return _json(wanted["json_schema"].get("schema", True), units)
     if wanted.get("type") == "json_object":
+        schema = _described_schema(attempt.conversation.system or "")
+        if schema is not None:
+            return _json(schema, units)
         return orjson.dumps({"answer": _sentence(units)}).decode()
     results = attempt.conversation.results
     if results:
         said = "; ".join([f"{result.name or 'the tool'} gave {_short(result.text)}" for result in results])
         return f"Done: {said}. {_sentence(units)}"
     return f"An answer to {_subject(attempt.conversation)}. {_sentence(units)} {_sentence(units)}"
+
+
+def _described_schema(instructions: str) -> Mapping[str, Any] | None:
+    """The first JSON Schema of an object that stands in the instructions: so clients ask for an output in JSON mode.
+
+    Source: pydantic-ai's PromptedOutput and instructor's Mode.JSON write it into the system message.
+    """
+    at = -1
+    for _try in range(_MOST_BRACES):
+        at = instructions.find("{", at + 1)
+        if at < 0:
+            break
+        try:
+            found: dict[str, Any] = _DECODER.raw_decode(instructions, at)[0]
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found.get("properties"), Mapping):
+            return found
+    return None
 
 
 def _json(schema: Any, units: Iterator[float]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
+import orjson
 import yaml
 from yaml.events import (
     AliasEvent,
@@ -58,6 +59,13 @@ _WORDS: Final[dict[str, bool | None]] = {
 _DISPUTED: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 _CORE: Final = "tag:yaml.org,2002:"
 _MISSING: Final = object()
+_JSON_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_ONLY_JSON: Final = re.compile(
+    r"\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
+    "|(?P<raw>[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff])"
+    r"|\\.",
+    re.DOTALL,
+)
 
 
 class Mark(NamedTuple):
@@ -126,7 +134,11 @@ class Document:
 
 
 def read_document(text: str, source: str) -> Document:
-    """Read a text. What makes it unreadable, and what can be read and is refused all the same, is in `findings`."""
+    """Read a text. What makes it unreadable, and what can be read and is refused all the same, is in `findings`.
+
+    JSON is YAML, but for a few characters in its texts: they are read as JSON has them.
+    """
+    text = _without_json(text) if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")) else text
     document = Document(source, text)
     bad = _UNPRINTABLE.search(text, 1 if text.startswith("\ufeff") else 0)
     if bad:
@@ -142,6 +154,22 @@ def read_document(text: str, source: str) -> Document:
     except _Stop:
         pass
     return document
+
+
+def _without_json(text: str) -> str:
+    """The same in YAML where it is JSON; anything else as it is. A text that gets shorter is filled up, so that all stays in its place."""
+    try:
+        orjson.loads(text.removeprefix("\ufeff"))
+    except orjson.JSONDecodeError:
+        return text
+    return _JSON_TEXT.sub(lambda found: _ONLY_JSON.sub(_in_yaml, found[0]).ljust(len(found[0])), text)
+
+
+def _in_yaml(found: re.Match[str]) -> str:
+    """A character as YAML writes it where JSON has a pair of surrogates, or the character itself."""
+    if found["high"]:
+        return f"\\U{0x10000 + ((int(found['high'], 16) & 0x3FF) << 10) + (int(found['low'], 16) & 0x3FF):08X}"
+    return f"\\u{ord(found['raw']):04X}" if found["raw"] else found[0]
 
 
 def _unreadable(document: Document, error: Exception) -> tuple[Mark, str, str, str]:

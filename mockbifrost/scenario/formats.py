@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 WORDS: Final = (
     "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "harbor", "indigo", "juniper", "koala", "lagoon", "maple", "nectar",
     "onyx", "pebble", "quartz", "river", "saffron", "tundra", "umber", "violet", "willow", "zephyr",
 )  # fmt: skip
+
+
+SHORTEST: Final[Mapping[str, str]] = {
+    "email": "a@b.co", "idn-email": "a@b.co", "hostname": "b.co", "idn-hostname": "b.co", "uri": "a:b", "iri": "a:b", "url": "http://b.co",
+    "uri-reference": "/", "iri-reference": "/", "uri-template": "/", "ipv4": "1.1.1.1", "ipv6": "::1", "json-pointer": "", "regex": ".",
+}  # fmt: skip
+"""For where the usual text has no room."""
 
 
 def formed(form: str, units: Iterator[float]) -> str | None:

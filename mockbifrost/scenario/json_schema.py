@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from mockbifrost.scenario.formats import WORDS, formed
+from mockbifrost.scenario.formats import SHORTEST, WORDS, formed
 from mockbifrost.scenario.patterns import matching
 from mockbifrost.scenario.schema_check import (
     DEEPEST,
@@ -247,6 +247,7 @@ class Generator:
         return self._spare >= 1 or next(self._units) < self._spare
 
     def _object(self, schema: Mapping[str, Any], place: _Place) -> dict[str, Any]:
+        schema = self._obliged(schema, place)
         properties = as_mapping(schema.get("properties", {}))
         required = [key for key in schema.get("required", ()) if isinstance(key, str)]
         found: dict[str, Any] = {}
@@ -267,6 +268,22 @@ class Generator:
                 if needed not in found:
                     found[needed] = self._property(schema, needed, place)
         return self._with_others(found, schema, place)
+
+    def _obliged(self, schema: Mapping[str, Any], place: _Place) -> Mapping[str, Any]:
+        """The schema with all that follows from what it requires: further properties, further schemas."""
+        for _round in range(DEEPEST):
+            required = schema.get("required", ())
+            pairs = schema.get("dependentRequired", {})
+            needed = [name for key in required for name in pairs.get(key, ()) if name not in required]
+            schemas = schema.get("dependentSchemas", {})
+            due = [schemas[key] for key in required if key in schemas]
+            if not needed and not due:
+                break
+            kept = {key: inner for key, inner in schemas.items() if key not in required}
+            schema = {**schema, "required": [*required, *dict.fromkeys(needed)], "dependentSchemas": kept}
+            for inner in due:
+                schema = both(schema, self._resolved(as_mapping(inner), place)[0])
+        return schema
 
     def _property(self, schema: Mapping[str, Any], key: str, place: _Place) -> Any:
         inner, *more = schemas_of_property(schema, key)
@@ -345,6 +362,8 @@ class Generator:
         if schema.get("contentMediaType") == "application/json":
             return orjson.dumps(self._of(schema.get("contentSchema", True), place.below())).decode()
         text = formed(str(schema.get("format")), self._units)
+        if text is not None and len(text) > most:
+            text = SHORTEST.get(str(schema.get("format")), text)
         if text is not None and least <= len(text) <= most:
             return text
         text = self._pick(WORDS)

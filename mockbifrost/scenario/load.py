@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +24,15 @@ from mockbifrost.scenario.document import (
 )
 from mockbifrost.scenario.findings import findings_of
 from mockbifrost.scenario.loaded import LoadedScenario, LoadedStub
-from mockbifrost.scenario.model import ScenarioModel, StubModel
-from mockbifrost.scenario.settings_merge import File, settings_of
-from mockbifrost.vocabulary.node import did_you_mean, shortened
+from mockbifrost.scenario.model import VERSION, ScenarioModel, StubModel
+from mockbifrost.scenario.settings_merge import NO_SETTINGS, File, settings_of
+from mockbifrost.vocabulary.node import described, did_you_mean, shortened
+from mockbifrost.vocabulary.settings import GatewaySettings
 
 LARGEST_BYTES: Final = 50 * 1024 * 1024
 SUFFIXES: Final = (".yaml", ".yml")
+SENT: Final = "a stub, a list of stubs or a scenario"
+"""What can be sent to a running server."""
 
 
 def load_scenario(path: Path) -> LoadedScenario:
@@ -37,20 +40,31 @@ def load_scenario(path: Path) -> LoadedScenario:
     return _checked([_read_file(path)])[0]
 
 
-def load_text(text: str, source: str) -> LoadedScenario:
-    """Load a scenario that is no file; `source` is what messages call it. Raises ScenarioError."""
-    return _checked([_read_text(text, source)])[0]
+def load_text(text: str, source: str, base: GatewaySettings = NO_SETTINGS) -> LoadedScenario:
+    """Load a scenario that is no file; `source` is what messages call it. Raises ScenarioError.
+
+    `base` are the settings of a gateway that it will be laid over.
+    """
+    return _checked([_read_text(text, source)], base)[0]
 
 
-def load_paths(paths: Sequence[Path]) -> tuple[LoadedScenario, ...]:
+def load_sent(raw: bytes, source: str, base: GatewaySettings = NO_SETTINGS) -> LoadedScenario:
+    """Load what was sent and is no file: a scenario, a list of stubs or one stub, in YAML or JSON. Raises ScenarioError."""
+    text = _decoded(raw, source)
+    return _checked([_Result([text]) if isinstance(text, Finding) else _read_sent(text, source)], base)[0]
+
+
+def load_paths(paths: Sequence[Path], base: GatewaySettings = NO_SETTINGS) -> tuple[LoadedScenario, ...]:
     """Load files in the order given, of a folder its *.yaml and *.yml by name, folders inside it too unless hidden.
 
     A file that is given twice is loaded once. Raises ScenarioError with the findings of all files.
     """
-    return tuple([scenario for scenario, _document in load_documents(paths)])
+    return tuple([scenario for scenario, _document in load_documents(paths, base)])
 
 
-def load_documents(paths: Sequence[Path]) -> tuple[tuple[LoadedScenario, Document], ...]:
+def load_documents(
+    paths: Sequence[Path], base: GatewaySettings = NO_SETTINGS
+) -> tuple[tuple[LoadedScenario, Document], ...]:
     """The same, each with the document that knows where its parts stand."""
     results: list[_Result] = []
     seen: set[str] = set()
@@ -62,7 +76,7 @@ def load_documents(paths: Sequence[Path]) -> tuple[tuple[LoadedScenario, Documen
             if (same := _identity(file)) not in seen:
                 seen.add(same)
                 results.append(_read_file(file))
-    _checked(results)
+    _checked(results, base)
     return tuple([(it.loaded, it.document) for it in results if it.loaded is not None and it.document is not None])
 
 
@@ -96,9 +110,9 @@ class _Result:
     document: Document | None = None
 
 
-def _checked(results: list[_Result]) -> list[LoadedScenario]:
+def _checked(results: list[_Result], base: GatewaySettings = NO_SETTINGS) -> list[LoadedScenario]:
     findings = [finding for result in results for finding in result.findings]
-    findings = findings or list(_contradictions(results))
+    findings = findings or list(_contradictions(results, base))
     if findings:
         raise ScenarioError(findings)
     return [result.loaded for result in results if result.loaded is not None]
@@ -135,14 +149,18 @@ def _read_file(path: Path) -> _Result:
         return refused(f"can't be read: {getattr(error, 'strerror', None) or error}")
     if len(raw) > LARGEST_BYTES:
         return refused("is larger than 50 MB", "split it into several files")
+    text = _decoded(raw, source)
+    return _Result([text]) if isinstance(text, Finding) else _read_text(text, source)
+
+
+def _decoded(raw: bytes, source: str) -> str | Finding:
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
         message = f"is not UTF-8: the byte 0x{raw[error.start]:02x} can't be read"
-        return _Result([Finding(source, line, column, "", message, "save the file as UTF-8")])
-    return _read_text(text, source)
+        return Finding(source, line, column, "", message, "save the file as UTF-8")
 
 
 def _nearby(path: Path) -> str:
@@ -159,13 +177,50 @@ def _read_text(text: str, source: str) -> _Result:
         return _Result(document.findings)
     if document.value is None:
         return _Result([Finding(source, 0, 0, "", "the file is empty", "begin with `version: 1`")])
+    return _scenario_in(document)
+
+
+def _read_sent(text: str, source: str) -> _Result:
+    document = read_document(text, source)
+    value, mark = document.value, document.start
+    if not document.complete and document.findings:
+        return _Result(document.findings)
+    if isinstance(value, dict) and _is_scenario(value):
+        return _scenario_in(document)
+    if not isinstance(value, dict | list):
+        if value is None:
+            return _Result([Finding(source, 0, 0, "", "is empty", f"send {SENT}")])
+        text = f"must be {SENT}, got {described(value)}"
+        return _Result([Finding(source, mark.line + 1, mark.column + 1, "", text)])
+    stubs: list[Plain] = value if isinstance(value, list) else [value]
+    document.value = {"version": VERSION, "stubs": stubs}
+    document.places[id(document.value)] = {"stubs": Place(mark, mark)}
+    if stubs is not value:
+        document.places[id(stubs)] = {0: Place(mark, mark)}
+    result = _scenario_in(document)
+    added = "stubs" if stubs is value else "stubs[0]"
+    result.findings = [
+        replace(finding, key_path=finding.key_path.removeprefix(added).removeprefix(".")) for finding in result.findings
+    ]
+    return result
+
+
+def _is_scenario(value: dict[str, Plain]) -> bool:
+    """Whether a mapping is a whole scenario, and no stub."""
+    file, stub = set(ScenarioModel.known_keys()), set(StubModel.known_keys())
+    keys = set(value)
+    return bool(keys & {"version", "stubs"}) or (bool(keys & (file - stub)) and not keys & (stub - file))
+
+
+def _scenario_in(document: Document) -> _Result:
     try:
         model = ScenarioModel.model_validate(document.value)
     except ValidationError as error:
         return _Result(_in_order(document.findings, findings_of(error, ScenarioModel, document)))
     if document.findings:
         return _Result(document.findings)
-    return _Result([], LoadedScenario(model, source, tuple(_stub_lines(document, len(model.stubs)))), document)
+    lines = tuple(_stub_lines(document, len(model.stubs)))
+    return _Result([], LoadedScenario(model, document.source, lines), document)
 
 
 def _in_order(read: list[Finding], checked: list[Finding]) -> list[Finding]:
@@ -184,16 +239,16 @@ def _stub_lines(document: Document, count: int) -> Iterator[int]:
         yield place.value.line + 1 if place else 0
 
 
-def _contradictions(results: list[_Result]) -> Iterator[Finding]:
+def _contradictions(results: list[_Result], base: GatewaySettings) -> Iterator[Finding]:
     """What the settings of files that share a session say wrong together; a session of its own has the shared ones too."""
     by_session: dict[str | None, list[File]] = {}
     for result in results:
         if result.loaded is not None:
             by_session.setdefault(result.loaded.model.session, []).append((result.loaded, result.document))
-    shared, findings = settings_of(by_session.pop(None, []))
+    shared, findings = settings_of(by_session.pop(None, []), base)
     yield from findings
     for files in by_session.values():
-        yield from settings_of(files, shared)[1]
+        yield from settings_of(files, shared.laid_over(base))[1]
 
 
 class _NotPlain(Exception):

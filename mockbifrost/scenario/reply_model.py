@@ -53,6 +53,12 @@ _SAID_BY_CHUNKS: Final = (
 )
 
 
+_OWN_KEYS: Final = frozenset(
+    {"content", "reasoning", "reasoning_details", "tool_calls", "refusal", "annotations", "audio"}
+)
+"""Keys of a message that `reply` has a key for."""
+
+
 def _content(value: object) -> Content | None:
     """Text, a list of parts (a bare text is a text part), or null."""
     if value is None:
@@ -241,21 +247,31 @@ class ReplyModel(Node):
         """Two sources of the same words, and keys of the whole answer inside a choice."""
         if "content" in given and "faker" in given:
             yield Problem("`faker` makes the content", "keep `content` or `faker`", ("faker",))
-        if "chunks" in given:
-            for key in _SAID_BY_CHUNKS:
-                if key in given:
-                    yield Problem(
-                        f"`chunks` says the whole answer, so `{key}` has no place beside it", "keep one", (key,)
-                    )
+        for key in _SAID_BY_CHUNKS if "chunks" in given else ():
+            if key in given:
+                yield Problem(f"`chunks` says the whole answer, so `{key}` has no place beside it", "keep one", (key,))
         headers = given.get("headers")
         if isinstance(headers, Mapping):
             yield from same_header_twice(headers)
+        message = given.get("message")
+        for key in message if isinstance(message, Mapping) else ():
+            if key in _OWN_KEYS:
+                yield Problem(
+                    f"`{key}` is a key of `reply` itself", f"write `{key}` beside `message`", ("message", key)
+                )
         choices = given.get("choices")
         for index, choice in enumerate(choices if isinstance(choices, list | tuple) else ()):
             for key in _WHOLE_ANSWER:
                 if isinstance(choice, Mapping) and key in choice:
                     text = f"`{key}` belongs to the whole answer, not to one of its choices"
                     yield Problem(text, "move it up to `reply`", ("choices", index, key))
+
+
+def _misplaced(message: object) -> Iterator[Problem]:
+    """Keys of `message` that stand beside it."""
+    for key in message if isinstance(message, Mapping) else ():
+        if key in _OWN_KEYS:
+            yield Problem(f"`{key}` is a key of `reply` itself", f"write `{key}` beside `message`", ("message", key))
 
 
 def _logprobs(value: object) -> bool | JsonMapping:

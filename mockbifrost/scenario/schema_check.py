@@ -11,6 +11,8 @@ from urllib.parse import unquote
 DEEPEST: Final = 40
 """So many references may lead from one to the next, and so many levels a value may have."""
 _NAMED_GROUP: Final = re.compile(r"(?<!\\)\(\?<(?![=!])")
+_APPLICATORS: Final = frozenset({"allOf", "anyOf", "oneOf", "if", "$ref", "contains"})
+"""Keys whose schemas may look at items too, so that these count as evaluated."""
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "null": type(None), "boolean": bool, "string": str, "array": (list, tuple), "object": Mapping,
 }  # fmt: skip
@@ -76,8 +78,13 @@ def multiple_of(value: float, step: float) -> bool:
 
 def pointed(root: Any, reference: Any) -> Any:
     """What a reference within a schema points at. Raises Unsatisfiable."""
+    base = root.get("$id") if isinstance(root, Mapping) else None
+    if isinstance(base, str) and isinstance(reference, str):
+        reference = reference.removeprefix(base) or "#"
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise Unsatisfiable(f"{reference!r} is no reference into the schema itself")
+    if reference != "#" and not reference.startswith("#/"):
+        return _anchored(root, reference[1:])
     found = root
     for part in unquote(reference[1:]).split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
@@ -88,6 +95,20 @@ def pointed(root: Any, reference: Any) -> Any:
         else:
             raise Unsatisfiable(f"{reference!r} points at nothing")
     return found
+
+
+def _anchored(root: Any, name: str) -> Any:
+    """The part of a schema that has the anchor. Raises Unsatisfiable."""
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Mapping):
+            if part.get("$anchor") == name:
+                return part
+            waiting += part.values()
+        elif isinstance(part, (list, tuple)):
+            waiting += part
+    raise Unsatisfiable(f"no part of the schema has the anchor {name!r}")
 
 
 class Checker:
@@ -186,6 +207,8 @@ def items_of(schema: Mapping[str, Any]) -> tuple[Sequence[Any], Any]:
     items = schema.get("items", True)
     if isinstance(items, (list, tuple)):
         return items, schema.get("additionalItems", True)
+    if items is True and schema.keys().isdisjoint(_APPLICATORS):
+        items = schema.get("unevaluatedItems", True)
     return schema.get("prefixItems") or (), items
 
 

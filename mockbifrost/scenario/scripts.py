@@ -288,15 +288,18 @@ class ReplyScript:
         elif script.content is not None:
             content = rendering.text(script.content)
         calls = tuple([ToolCall(call.name, rendering.arguments(call.arguments), call.id) for call in script.tool_calls])
+        extra = dict(script.message)
+        role = extra.pop("role") if isinstance(extra.get("role"), str) else "assistant"
         message = Message(
             content,
+            role=str(role),
             refusal=rendering.text(script.refusal) if script.refusal is not None else None,
             audio=script.audio,
             reasoning=rendering.text(script.reasoning) if script.reasoning is not None else None,
             reasoning_details=script.reasoning_details,
             annotations=script.annotations,
             tool_calls=calls,
-            extra=script.message,
+            extra=extra,
         )
         finish = script.finish_reason or ("tool_calls" if calls else "stop")
         return Choice(index, message, finish, self._logprobs(script, message, attempt, index))

@@ -100,7 +100,7 @@ NO_STUBS: Final = Layer(())
 
 
 class Stubs:
-    """The stubs of one session: those that it added itself, in front of those of the files, whose seeds hold if `own_seeds`."""
+    """The stubs of one session: those that it added itself, in front of those of the files. The seeds of files hold if `own_seeds`."""
 
     def __init__(self, files: Layer, tools: Tools, own: Layer = NO_STUBS, *, own_seeds: bool = True) -> None:
         self.own_seeds = own_seeds
@@ -141,7 +141,7 @@ class Stubs:
 
     def _reach(self, stub: Stub, attempt: Attempt, tally: Tally) -> Reached | None:
         """Count that the attempt reached the stub; None: it steps aside."""
-        attempt = _seeded(stub, attempt)
+        attempt = self._seeded(stub, attempt)
         place_key = stub.place_key(attempt.conversation)
         use = tally.use_of(stub.id)
         fresh = use is None
@@ -165,6 +165,12 @@ class Stubs:
                 tally.add(stub.used_key)
         return Reached(self._said(stub, step, attempt), stub.ref, tally)
 
+    def _seeded(self, stub: Stub, attempt: Attempt) -> Attempt:
+        """The attempt with the seed of the stub's file, where that has one and no other was chosen."""
+        if stub.seed is None or not self.own_seeds:
+            return attempt
+        return replace(attempt, draws=replace(attempt.draws, seed=stub.seed))
+
     def _said(self, stub: Stub, step: Script, attempt: Attempt) -> Said:
         try:
             return step.perform(attempt, self.tools)
@@ -185,18 +191,13 @@ class Stubs:
         if not mismatches:
             use = tally.use_of(stub.id)  # of a call that is retried
             before = use.reached if use is not None else max(0, reached)
-            why = stub.activity.why_not(before, _seeded(stub, attempt), tally.gates, stub.odds_key)
+            why = stub.activity.why_not(before, self._seeded(stub, attempt), tally.gates, stub.odds_key)
             reason = why or "its sequence has no more steps (on_end: pass)"
         return NearMiss(stub.ref.name, stub.ref.source, stub.ref.line, len(stub.expectation.checks), mismatches, reason)
 
     def explain(self, attempt: Attempt, misses: Sequence[NearMiss]) -> str:
         """Why nothing answered, and a stub to paste."""
         return in_words(attempt, misses, len(self), paste_stub(attempt))
-
-
-def _seeded(stub: Stub, attempt: Attempt) -> Attempt:
-    """The attempt with the seed of the stub's file, where that has one."""
-    return attempt if stub.seed is None else replace(attempt, draws=replace(attempt.draws, seed=stub.seed))
 
 
 def _chained(rows: Iterable[Sequence[Stub]]) -> Iterator[Stub]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs
 
-from mockbifrost.gateway.models import models_json
+from mockbifrost.gateway.models import listing
+from mockbifrost.serve.addresses import BASE, IN_SESSION
 from mockbifrost.serve.asgi import Message, Receive, Send
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
 from mockbifrost.session.registry import DEFAULT, Refused, Sessions
 from mockbifrost.session.session import Session
-from mockbifrost.wire.headers import cors, origin_allowed
+from mockbifrost.wire.envelope import WireError, error_json, http_status
+from mockbifrost.wire.headers import JSON_TYPE, RequestHeaders, cors, origin_allowed
 
 if TYPE_CHECKING:
     from mockbifrost.serve.control import Control
@@ -25,8 +28,9 @@ CHAT_PATHS: Final = frozenset(
 MODELS_PATHS: Final = frozenset(
     [prefix + version + "/models" for prefix in PREFIXES for version in ("/v1", "")] + ["/v1/models"]
 )
+CLEAR_ID: Final = "/api/cache/clear/"
+CLEAR_KEY: Final = "/api/cache/clear-by-key/"
 CONTROL: Final = "/__mockbifrost"
-BASE: Final = "/pydanticai/v1"
 
 LOG: Final = logging.getLogger("mockbifrost")
 _KEY_HEADERS: Final = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
@@ -55,8 +59,8 @@ class Application:
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         named: str | None = None
-        if path.startswith("/s/"):
-            named, slash, rest = path[3:].partition("/")
+        if path.startswith(IN_SESSION):
+            named, slash, rest = path[len(IN_SESSION) :].partition("/")
             path = slash + rest
         if path in CHAT_PATHS and scope["method"] == "POST":
             session = self._session(scope, named)
@@ -95,13 +99,47 @@ class Application:
         if path in MODELS_PATHS:
             if method not in ("GET", "HEAD"):
                 return _wrong_method(path, method, "GET")
-            session = self._session(scope, named)
-            if isinstance(session, Refused):
-                return refusal(400, session.kind, session.message)
-            return plain_json(models_json({name: rules.models for name, rules in session.gateway.providers.items()}))
+            return self._models(scope, named)
+        if path.startswith((CLEAR_ID, CLEAR_KEY)):
+            return self._cleared(scope, path, named) if method == "DELETE" else _wrong_method(path, method, "DELETE")
         if path in CHAT_PATHS:
             return _wrong_method(path, method, "POST")
         return refusal(404, "unknown_path", hint_for(method, scope["path"], path))
+
+    def _models(self, scope: Message, named: str | None) -> Reply:
+        """What may be asked; with `?provider=` of one provider, with a virtual key what that allows."""
+        session = self._session(scope, named)
+        if isinstance(session, Refused):
+            return refusal(400, session.kind, session.message)
+        wanted = parse_qs(scope["query_string"].decode("latin-1")).get("provider", [None])[0]
+        found = listing(session.gateway, RequestHeaders(scope["headers"]), wanted)
+        return _error(session, found) if isinstance(found, WireError) else plain_json(found)
+
+    def _cleared(self, scope: Message, path: str, named: str | None) -> Reply:
+        """Clear the cache of a session: one entry, or all of one key.
+
+        Source: gateway-behaviour.md 2.6. INFERRED: what is not there counts as cleared; an empty id or key is the invalid one.
+        """
+        session = self._session(scope, named)
+        if isinstance(session, Refused):
+            return refusal(400, session.kind, session.message)
+        by_key = path.startswith(CLEAR_KEY)
+        name = path[len(CLEAR_KEY if by_key else CLEAR_ID) :]
+        if not name:
+            return _error(session, WireError(f"Invalid cache {'key' if by_key else 'ID'}", 400))
+        if by_key:
+            for key in {name, name.encode().decode("latin-1")}:  # as settings have it, and as a header carries it
+                session.gateway_state.cache.clear_key(key)
+        else:
+            session.gateway_state.cache.clear(name)
+        return plain_json({"message": "Cache cleared successfully"})
+
+
+def _error(session: Session, error: WireError) -> Reply:
+    """An error of the gateway's outside the endpoint."""
+    profile = session.gateway.profile
+    status = http_status(profile, error, stream=False)
+    return Reply(status, error_json(profile, error), [(b"content-type", JSON_TYPE)])
 
 
 def _preflight(scope: Message) -> Reply:

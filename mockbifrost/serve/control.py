@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
 from typing import Any, Final
 
 import orjson
+import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -16,18 +19,29 @@ from starlette.types import ASGIApp
 
 from mockbifrost import __version__
 from mockbifrost.clock import CLOCK_MODES
+from mockbifrost.errors import Finding, ScenarioError
+from mockbifrost.scenario.load import load_sent
+from mockbifrost.serve.addresses import BASE, session_path
 from mockbifrost.serve.asgi import Message, Receive, Send
 from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
-from mockbifrost.serve.replies import plain_json, refusal, send_reply
+from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
 from mockbifrost.serve.settings import MOST_BODY_BYTES, ServerSettings
 from mockbifrost.session.journal import Entry
-from mockbifrost.session.registry import Sessions
+from mockbifrost.session.loading import load
+from mockbifrost.session.registry import Refused, Sessions
 from mockbifrost.session.session import Session, as_json
 from mockbifrost.vocabulary.durations import parse_duration
+from mockbifrost.vocabulary.node import described, did_you_mean, in_quotes, shortened
+from mockbifrost.wire.jsontypes import encode
+from mockbifrost.wire.profiles import PROFILES
 
 ROOT: Final = "/__mockbifrost"
 _OPEN: Final = (f"{ROOT}/ready", f"{ROOT}/version")
 _NDJSON: Final = "application/x-ndjson"
+_DESCRIPTION: Final = "openapi.yaml"
+_REFUSED: Final = {"session_in_use": 409, "too_many_sessions": 409, "bad_session": 400}
+"""The statuses of a session that can't be had."""
+_OF_A_SESSION: Final = ("id", "seed", "clock", "version")
 SHOWN: Final = 10
 """So many sessions are named where one is not found."""
 _FILTERS: Final = {
@@ -40,12 +54,23 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class _Bad(Exception):
-    """A request to the control API that can't be done: why, with the status and the name of the error."""
+    """A request to the control API that can't be done: why, with the status, the name of the error, and what is wrong with a scenario."""
 
-    def __init__(self, message: str, status: int = 400, kind: str = "bad_request") -> None:
+    def __init__(
+        self, message: str, status: int = 400, kind: str = "bad_request", findings: tuple[Finding, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
+        self.findings = findings
+
+    def reply(self) -> Reply:
+        """The error in the envelope; findings beside it."""
+        reply = refusal(self.status, self.kind, str(self))
+        if not self.findings:
+            return reply
+        rows = [_finding_json(finding) for finding in self.findings]
+        return Reply(reply.status, encode({**orjson.loads(reply.body), "findings": rows}), reply.headers)
 
 
 class Control:
@@ -54,19 +79,23 @@ class Control:
     def __init__(self, sessions: Sessions, settings: ServerSettings) -> None:
         self._sessions = sessions
         self._settings = settings
-        session = ROOT + "/sessions/{id}"
-        table: tuple[tuple[str, str, Handler], ...] = (
-            ("GET", f"{ROOT}/ready", self._ready),
-            ("GET", f"{ROOT}/version", self._version),
-            ("GET", f"{ROOT}/sessions", self._list),
-            ("GET", session, self._of(self._show)),
-            ("POST", session + "/reset", self._of(self._reset)),
-            ("GET", session + "/journal", self._of(self._journal)),
-            ("GET", session + "/journal/{n}", self._of(self._entry)),
-            ("POST", session + "/clock", self._of(self._clock)),
-            ("POST", session + "/gates/{name}", self._of(self._gate)),
-        )
-        routes = [Route(path, _Only(method, handler)) for method, path, handler in table]
+        of = self._of
+        self.table: Mapping[str, Mapping[str, Handler]] = {
+            "/ready": {"GET": self._ready},
+            "/version": {"GET": self._version},
+            "/sessions": {"GET": self._list, "POST": self._create},
+            "/sessions/{id}": {"GET": of(self._show), "DELETE": of(self._finish)},
+            "/sessions/{id}/stubs": {"GET": of(self._stubs), "POST": of(self._add), "DELETE": of(self._clear)},
+            "/sessions/{id}/journal": {"GET": of(self._journal)},
+            "/sessions/{id}/journal/{n}": {"GET": of(self._entry)},
+            "/sessions/{id}/ledger": {"GET": of(self._ledger)},
+            "/sessions/{id}/reset": {"POST": of(self._reset)},
+            "/sessions/{id}/clock": {"POST": of(self._clock)},
+            "/sessions/{id}/gates/{name}": {"POST": of(self._gate)},
+            "/openapi.json": {"GET": self._description},
+        }
+        """What there is, by path and method."""
+        routes = [Route(ROOT + path, _Methods(methods)) for path, methods in self.table.items()]
         self._router: ASGIApp = Router(routes, redirect_slashes=False, default=self._unknown)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -78,7 +107,7 @@ class Control:
         try:
             await self._router(scope, receive, send)
         except _Bad as error:
-            await send_reply(send, refusal(error.status, error.kind, str(error)))
+            await send_reply(send, error.reply())
         except ClientGone:
             return
 
@@ -100,7 +129,9 @@ class Control:
         )
 
     async def _unknown(self, scope: Message, receive: Receive, send: Send) -> None:
-        has = "ready, version, sessions, and of a session journal, reset, clock, gates"
+        whole = [path[1:] for path in self.table if path.count("/") == 1]
+        of_a_session = dict.fromkeys([path.split("/")[3] for path in self.table if path.count("/") > 2])
+        has = f"{', '.join(whole)}, and of a session {', '.join(of_a_session)}"
         text = f"The control API has no {scope['path']}; it has {has}."
         await send_reply(send, refusal(404, "unknown_path", text))
 
@@ -124,15 +155,44 @@ class Control:
     async def _version(self, _request: Request) -> Response:
         return _json({"version": __version__})
 
-    async def _list(self, _request: Request) -> Response:
-        return _json([as_json(session) for session in self._sessions])
+    async def _description(self, _request: Request) -> Response:
+        return _json(description())
 
-    async def _show(self, _request: Request, session: Session) -> Response:
-        return _json(as_json(session))
+    async def _list(self, request: Request) -> Response:
+        return _json([_shown(request, session) for session in self._sessions])
 
-    async def _reset(self, _request: Request, session: Session) -> Response:
+    async def _create(self, request: Request) -> Response:
+        wanted = _wanted_session(await _object(request))
+        made = self._sessions.create(**wanted)
+        if isinstance(made, Refused):
+            raise _Bad(made.message, _REFUSED[made.kind], made.kind)
+        return _json(_shown(request, made), 201)
+
+    async def _show(self, request: Request, session: Session) -> Response:
+        return _json(_shown(request, session))
+
+    async def _finish(self, _request: Request, session: Session) -> Response:
+        self._sessions.finish(session.id)
+        return _json({"id": session.id, "finished": True})
+
+    async def _stubs(self, _request: Request, session: Session) -> Response:
+        return _json({"stubs": [stub.to_json() for stub in session.stub_states()]})
+
+    async def _add(self, request: Request, session: Session) -> Response:
+        body = await _body(request)
+        try:
+            sent = load_sent(body, f"sent {session.loads + 1}", session.gateway.settings)
+            ids = load(session, [sent])
+        except ScenarioError as error:
+            raise _Bad(str(error), kind="bad_scenario", findings=error.findings) from None
+        return _json({"added": [stub.to_json() for stub in session.stub_states() if stub.id in ids]}, 201)
+
+    async def _clear(self, _request: Request, session: Session) -> Response:
+        return _json({"removed": session.clear_stubs()})
+
+    async def _reset(self, request: Request, session: Session) -> Response:
         session.reset()
-        return _json(as_json(session))
+        return _json(_shown(request, session))
 
     async def _journal(self, request: Request, session: Session) -> Response:
         _check_filters(request)
@@ -152,6 +212,9 @@ class Control:
                 return _json(entry.to_json())
         raise _Bad(f"The journal of session {session.id!r} has no entry {number}.", 404, "unknown_entry")
 
+    async def _ledger(self, _request: Request, session: Session) -> Response:
+        return _json(session.gateway_state.ledger.to_json())
+
     async def _clock(self, request: Request, session: Session) -> Response:
         wanted = await _object(request)
         mode = wanted.pop("mode", None)
@@ -167,7 +230,7 @@ class Control:
         if mode is not None:
             session.clock.set_mode(mode)
         session.clock.advance(seconds)
-        return _json(as_json(session))
+        return _json(_shown(request, session))
 
     async def _gate(self, request: Request, session: Session) -> Response:
         wanted = await _object(request)
@@ -175,35 +238,96 @@ class Control:
         if state not in ("open", "close") or len(wanted) != 1:
             raise _Bad('A gate takes {"state": "open"} or {"state": "close"}.')
         session.gates[request.path_params["name"]] = state == "open"
-        return _json(as_json(session))
+        return _json(_shown(request, session))
 
 
-class _Only:
-    """A handler for one method, as an ASGI application; the others are told which it is."""
+class _Methods:
+    """The handlers of one path, as an ASGI application; other methods are told which there are."""
 
-    def __init__(self, method: str, handler: Handler) -> None:
-        self._method = method
-        self._handler = handler
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        asked, method = request.method, self._method
-        if asked != method and (asked, method) != ("HEAD", "GET"):
-            text = f"{asked} {scope['path']} is not possible: this path takes {method} only."
+        handler = self._handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            methods = _joined(tuple(self._handlers), "and")
+            text = f"{request.method} {scope['path']} is not possible: this path takes {methods} only."
             raise _Bad(text, 405, "wrong_method")
-        response = await self._handler(request)
+        response = await handler(request)
         await response(scope, receive, send)
 
 
-def _json(value: Any) -> Response:
-    return Response(plain_json(value).body, media_type="application/json")
+@cache
+def description() -> Any:
+    """The control API in OpenAPI's words."""
+    found = yaml.safe_load(files(__package__).joinpath(_DESCRIPTION).read_text(encoding="utf-8"))
+    return found | {"info": found["info"] | {"version": __version__}}
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(plain_json(value).body, status, media_type="application/json")
+
+
+def _shown(request: Request, session: Session) -> dict[str, Any]:
+    """A session, and how clients get there from where this request came from."""
+    path = session_path(session.id)
+    address = {"base_url": str(request.base_url).rstrip("/") + path + BASE, "api_key": f"mb-{session.id}"}
+    return as_json(session) | address
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "line": finding.line,
+        "column": finding.column,
+        "key_path": finding.key_path,
+        "message": finding.message,
+        "hint": finding.hint,
+    }
+
+
+def _wanted_session(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a new session is to be; null is as good as left out."""
+    for key in given:
+        if key not in _OF_A_SESSION:
+            known = _joined([f'"{name}"' for name in _OF_A_SESSION], "and")
+            raise _Bad(_advised(f"A session takes {known}, not {shortened(key)!r}", did_you_mean(key, _OF_A_SESSION)))
+    wanted = {key: value for key, value in given.items() if value is not None}
+    id, seed = wanted.get("id", ""), wanted.get("seed", 0)
+    if not isinstance(id, str):
+        raise _Bad(_advised(f"id must be text, got {described(id)}", in_quotes(id)))
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise _Bad(f"seed must be a whole number, got {described(seed)}.")
+    _one_of("clock", wanted, CLOCK_MODES)
+    _one_of("version", wanted, tuple(PROFILES))
+    return wanted
+
+
+def _one_of(key: str, wanted: Mapping[str, Any], known: Sequence[str]) -> None:
+    value = wanted.get(key, known[0])
+    if value not in known:
+        hint = in_quotes(value) if str(value) in known else did_you_mean(value, known)
+        raise _Bad(_advised(f"{key} must be {_joined(known, 'or')}, got {described(value)}", hint))
+
+
+def _advised(text: str, hint: str) -> str:
+    return f"{text}; {hint}" if hint.endswith("?") else f"{text}; {hint}." if hint else f"{text}."
+
+
+def _joined(words: Sequence[str], last: str) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        return await read_body(request.receive, (), MOST_BODY_BYTES)
+    except BodyRefused as error:
+        raise _Bad(error.message, error.status, error.kind) from None
 
 
 async def _object(request: Request) -> dict[str, Any]:
     try:
-        value = orjson.loads(await read_body(request.receive, (), MOST_BODY_BYTES) or b"{}")
-    except BodyRefused as error:
-        raise _Bad(error.message, error.status, error.kind) from None
+        value = orjson.loads(await _body(request) or b"{}")
     except orjson.JSONDecodeError as error:
         raise _Bad(f"The body is no JSON: {error}.") from None
     if not isinstance(value, dict):

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mockbifrost.errors import ServerStartError
-from mockbifrost.serve.app import BASE, Application
+from mockbifrost.serve.addresses import BASE
+from mockbifrost.serve.app import Application
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.session.assembly import Assembly
@@ -67,7 +68,8 @@ class Server:
         self.sessions = Sessions(
             assembly.common,
             assembly.named,
-            seed=settings.seed or 0,
+            seed=settings.seed,
+            version=settings.version,
             clock=settings.clock,
             most=settings.most_sessions,
             lenient=settings.lenient,

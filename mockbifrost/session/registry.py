@@ -45,14 +45,18 @@ class Refused:
 
 
 class Sessions:
-    """All sessions by id. `named` are those whose scenario files live in a session of their own."""
+    """All sessions by id. `named` are those whose scenario files live in a session of their own.
+
+    `seed` and `version` None: as the files say; else they were chosen, and nothing that is loaded later changes them.
+    """
 
     def __init__(
         self,
         common: Blueprint,
         named: Mapping[str, Blueprint],
         *,
-        seed: int = 0,
+        seed: int | None = None,
+        version: ProfileName | None = None,
         clock: ClockMode = "fixed",
         most: int = MOST_SESSIONS,
         lenient: bool = False,
@@ -65,6 +69,7 @@ class Sessions:
         self._reader = Reader()
         self._lenient = Auto(self._tools) if lenient else None
         self._seed = seed
+        self._version = version
         self._clock: ClockMode = clock
         self._most = most
         self._sessions: dict[str, Session] = {}
@@ -100,12 +105,18 @@ class Sessions:
         return self._sessions.get(id)
 
     def create(
-        self, id: str, *, seed: int | None = None, clock: ClockMode | None = None, version: ProfileName | None = None
+        self,
+        id: str | None = None,
+        *,
+        seed: int | None = None,
+        clock: ClockMode | None = None,
+        version: ProfileName | None = None,
     ) -> Session | Refused:
-        """A new session. `seed` and `version` beat those of the files.
+        """A new session; without an id it gets one that no session has had. `seed` and `version` beat those of the files.
 
         Refused where it is in use, the id is no name, or there are too many.
         """
+        id = self.new_id() if id is None else id
         if id in self._sessions:
             return Refused(
                 "session_in_use", f"session {id!r} is in use already; leave out the id, and a new one is made"
@@ -123,11 +134,13 @@ class Sessions:
         blueprint = self._named.get(id, self._common)
         gateway = blueprint.gateway
         tools = self._exact if gateway.exact_tokens else self._tools
+        chosen = self._seed if seed is None else seed
         session = Session(
             id,
-            Stubs(blueprint.files, tools, own_seeds=seed is None),
+            Stubs(blueprint.files, tools, own_seeds=chosen is None),
             gateway if version is None else of_version(gateway, version),
-            seed=self._seed if seed is None else seed,
+            seed=chosen or 0,
+            own_version=version is None and self._version is None,
             clock=Clock(clock or self._clock),
             reader=self._reader,
             lenient=self._lenient,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from mockbifrost.clock import Clock
@@ -20,7 +20,7 @@ from mockbifrost.match.understood import Reader
 from mockbifrost.playback.player import Played
 from mockbifrost.provider.protocol import Provider
 from mockbifrost.provider.tally import Tally
-from mockbifrost.scenario.stubs import Layer, Stub, Stubs
+from mockbifrost.scenario.stubs import NO_STUBS, Layer, Stub, Stubs
 from mockbifrost.seeds import Draws
 from mockbifrost.session.calls import Call, Calls
 from mockbifrost.session.journal import Entry, Journal
@@ -54,6 +54,22 @@ class Exchange:
     stream: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StubState:
+    """A stub of a session: where it stands, how often it answered, and whether it was added while the server ran."""
+
+    id: str
+    name: str | None
+    file: str
+    line: int
+    used: int
+    added: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As the control API shows it; without a name where it has none."""
+        return {key: item for key, item in asdict(self).items() if item is not None}
+
+
 class Counters:
     """How often what was counted; conversations apart, and of those only the latest. Serialisable."""
 
@@ -73,6 +89,12 @@ class Counters:
             oldest, _nothing = self._conversations.popitem(last=False)
             del counts[oldest]
 
+    def forget(self, ids: Collection[str]) -> None:
+        """Drop what was counted for stubs that were added; their ids hold no space."""
+        for key in [key for key in self.counts if key.partition(" ")[0] in ids]:
+            del self.counts[key]
+            self._conversations.pop(key, None)
+
     def clear(self) -> None:
         """Back to zero."""
         self.counts.clear()
@@ -80,7 +102,10 @@ class Counters:
 
 
 class Session:
-    """Stubs, counters, clock and journal of one test. Not thread-safe: all calls happen on the server's event loop."""
+    """Stubs, counters, clock and journal of one test. Not thread-safe: all calls happen on the server's event loop.
+
+    `own_version`: a scenario that is loaded may say which version the gateway is; else one was chosen, and stays.
+    """
 
     def __init__(
         self,
@@ -93,6 +118,7 @@ class Session:
         journal: Journal | None = None,
         reader: Reader | None = None,
         lenient: Provider | None = None,
+        own_version: bool = True,
     ) -> None:
         self.id = id
         self.stubs = stubs
@@ -102,9 +128,12 @@ class Session:
         self.journal = journal if journal is not None else Journal()
         self._reader = reader or Reader()
         self._lenient = lenient
+        self.own_version = own_version
+        self.loads = 0
+        """How many scenarios were loaded while the server ran, those that were removed again too."""
         self.calls = Calls()
         self.counters = Counters()
-        self.state = GatewayState()
+        self.gateway_state = GatewayState()
         self.gates: dict[str, bool] = {}
 
     def ask(self, received: Received) -> Exchange:
@@ -127,7 +156,7 @@ class Session:
         outcome = decide(
             asked,
             self.gateway,
-            self.state,
+            self.gateway_state,
             self.stubs,
             tally,
             lambda attempt: self._explained(attempt, tally, misses),
@@ -138,7 +167,7 @@ class Session:
         if tally.spent:
             call.spent.update(tally.spent)
         if outcome.pinned is not None:
-            self.state.sticky.pin(outcome.pinned)
+            self.gateway_state.sticky.pin(outcome.pinned)
         return self._begun(received, call, outcome, tuple(misses), elapsed_s, retry, print_, stream)
 
     def _explained(self, attempt: Attempt, tally: Tally, misses: list[NearMiss]) -> str:
@@ -179,7 +208,9 @@ class Session:
         if outcome.charge is not None:
             content = sum(outcome.cast.content) if played.closed else 0
             share = 1.0 if not played.closed else played.chunks / content if content else 0.0
-            self.state.settle(outcome, self.clock.elapsed_s() + outcome.waited_s, share, whole=not played.closed)
+            self.gateway_state.settle(
+                outcome, self.clock.elapsed_s() + outcome.waited_s, share, whole=not played.closed
+            )
         self.journal.grow(exchange.entry, exchange.outcome.cast.size)
         if exchange.fingerprint is not None:
             badly = played.closed or exchange.outcome.ended_badly
@@ -215,6 +246,21 @@ class Session:
         own[stub.id] = stub
         self.stubs = self.stubs.with_own(Layer(own.values()))
 
+    def clear_stubs(self) -> int:
+        """Remove the stubs that were added, with what they counted; those of the files stay. How many there were."""
+        gone = self.stubs.own.added
+        self.stubs = self.stubs.with_own(NO_STUBS)
+        self.counters.forget({stub.id for stub in gone})
+        return len(gone)
+
+    def stub_states(self) -> list[StubState]:
+        """All stubs: those added, then those of the files, each in the order in which they are tried."""
+        uses, added = self.uses(), {stub.id for stub in self.stubs.own.stubs}
+        return [
+            StubState(stub.id, stub.ref.name, stub.ref.source, stub.ref.line, uses[stub.id], stub.id in added)
+            for stub in self.stubs
+        ]
+
     def uses(self) -> dict[str, int]:
         """How often each stub answered, by its id."""
         return {stub.id: self.counters.counts.get(stub.used_key, 0) for stub in self.stubs}
@@ -222,7 +268,7 @@ class Session:
     def reset(self) -> None:
         """Forget counters, calls, gates, journal and what the gateway remembers, and set the clock back; the stubs stay."""
         self.counters.clear()
-        self.state.reset()
+        self.gateway_state.reset()
         self.calls = Calls()
         self.gates.clear()
         self.clock.restart()

@@ -179,12 +179,18 @@ class RequestHeaders(Mapping[str, str]):
 
 
 _CARRIERS: Final = frozenset({b"x-bf-vk", b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
+_FIRST_LETTERS: Final = b"ax"
+"""Of the carriers, and of the gateway's own headers."""
 
 
 def marked(raw: Sequence[tuple[bytes, bytes]]) -> bool:
     """Whether any header is one for the gateway: `x-bf-…`, or one that carries a virtual key."""
-    for name, value in raw:  # noqa: SIM110 - asked of every request, and `any` costs twice as much
-        if name[:5] == b"x-bf-" or (name in _CARRIERS and b"sk-bf-" in value.lower()):
+    for name, value in raw:  # asked of every request: most headers are told by their first letter
+        if (
+            name
+            and name[0] in _FIRST_LETTERS
+            and (name[:5] == b"x-bf-" or (name in _CARRIERS and b"sk-bf-" in value.lower()))
+        ):
             return True
     return False
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -289,3 +290,58 @@ def test_anything_said_to_the_control_api(app: App, profile: ProfileName, method
     assert answer.status in (200, 400, 404, 405)
     assert answer.json() is not None
     is_whole(app.chat(GOOD))
+
+
+WORDS = st.one_of(
+    st.sampled_from(["version", "stubs", "gateway", "seed", "session", "defaults", "providers", "openai", "name"]),
+    st.sampled_from(["when", "user", "reply", "content", "raw", "error", "sequence", "times", "active", "<<"]),
+    st.sampled_from(["id", "clock", "fixed", "1.6", "x", "\ud83d"]),
+)
+SENT = st.recursive(
+    ODD_VALUES | WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4)
+)
+STUBS = st.lists(st.fixed_dictionaries({}, optional={"when": SENT, "reply": SENT, "raw": SENT, "error": SENT}))
+WRITTEN = st.one_of(
+    st.binary(max_size=60),
+    st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    (SENT | STUBS | st.fixed_dictionaries({"version": st.just(1), "stubs": STUBS}, optional={"gateway": SENT})).flatmap(
+        lambda value: st.sampled_from([json.dumps(value), yaml.safe_dump(value)]).map(
+            lambda text: text.encode("utf-8", "surrogatepass")
+        )
+    ),
+    st.dictionaries(st.sampled_from(["id", "seed", "clock", "version"]), SENT).map(lambda v: json.dumps(v).encode()),
+    st.sampled_from(
+        [b"{}", b'{"id": "fuzzed"}', b"reply: Yes.", b"- Yes.\n- No.\n", b"&a [*a]", b"? [a]\n: b", b"%YAML 9"]
+    ),
+)
+FEEDING = st.lists(
+    st.tuples(
+        st.sampled_from(["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS"]),
+        st.sampled_from(
+            ["", "/fuzzed", "/fuzzed/stubs", "/fuzzed/stubs", "/%F0%9F", "/fuzzed/stubs/x", "/fuzzed/clock"]
+        ),
+        WRITTEN,
+        st.lists(st.tuples(st.just(b"host"), st.sampled_from([b"", b"a b", b"\xff", b"[::1]:8", b"x/y?z#", b"u@h"]))),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@FUZZ
+@given(said=FEEDING)
+def test_anything_said_of_sessions_and_stubs(app: App, profile: ProfileName, said: Any) -> None:
+    """Every answer is JSON, whatever stubs were added; other sessions hear nothing of them."""
+    for method, path, body, headers in said:
+        answer = app.ask(method, f"/__mockbifrost/sessions{path}", body, headers=tuple(headers))
+        assert answer.status in (200, 201, 400, 404, 405, 409), answer.body
+        if method != "HEAD":
+            assert answer.header("content-type") == "application/json"
+            assert answer.json() is not None
+        app.ask("POST", f"/s/fuzzed{PATH}", GOOD)
+        shown = app.ask("GET", "/__mockbifrost/sessions/fuzzed/stubs")
+        assert shown.status in (200, 404)
+        assert shown.json()
+    is_whole(app.chat(GOOD))
+    app.sessions._sessions.clear()
+    app.sessions._finished.clear()

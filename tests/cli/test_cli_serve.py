@@ -14,7 +14,7 @@ SCENARIO = """
 version: 1
 seed: 5
 stubs:
-  - {when: {user: hello}, pace: {ttft: 1h}, reply: "Hello."}
+  - {when: {user: hello}, pace: {ttft: 20s}, reply: "Hello."}
 """
 FAST = ("--speed", "0")
 

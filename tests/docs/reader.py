@@ -208,6 +208,7 @@ class Reader:
         parser.add_argument("-X", default=None)
         parser.add_argument("-H", action="append", default=[])
         parser.add_argument("-d", default=None)
+        parser.add_argument("--data-binary", default=None)
         parser.add_argument("address")
         asked, unknown = parser.parse_known_args(arguments)
         if unknown:
@@ -218,11 +219,12 @@ class Reader:
             raise WrongPage(f"{address} is not the address of the server that runs")
         if self._server is None:
             self._serve(["scenarios/"])
+        body = asked.d if asked.data_binary is None else self._content(asked.data_binary)
         response = httpx2.request(
-            asked.X or ("POST" if asked.d is not None else "GET"),
+            asked.X or ("POST" if body is not None else "GET"),
             self._here(address),
             headers=[tuple(header.split(": ", 1)) for header in asked.H],
-            content=asked.d,
+            content=body,
             trust_env=False,
             timeout=PATIENCE_S,
         )
@@ -230,6 +232,9 @@ class Reader:
         head += [f"{name}: {value}" for name, value in response.headers.items()]
         self.output = "\n".join([*head, "", response.text]) if asked.i else response.text
         self.output = self.output.replace(self._origin, WRITTEN)
+
+    def _content(self, argument: str) -> str:
+        return (self.folder / argument[1:]).read_text(encoding="utf-8") if argument.startswith("@") else argument
 
     def _check_compose(self, arguments: list[str]) -> None:
         """There is no container engine: the command is a known one, and its services are in the file above it."""

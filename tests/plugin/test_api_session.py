@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,26 +19,10 @@ from mockbifrost import (
     UsageError,
     VerificationError,
 )
-from tests.socket.raw_http import PATH, Response, ask, chat_body
+from tests.plugin.saying import say
+from tests.socket.raw_http import PATH, ask, chat_body
 
 FILES = "version: 1\nseed: 3\nstubs: [{name: of the files, when: {user: hello}, reply: Files.}]\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MockBifrost]:
-    with MockBifrost(FILES) as running:
-        yield running
-
-
-@pytest.fixture
-def mock(server: MockBifrost) -> Iterator[Session]:
-    with server.session(verify=False) as session:
-        yield session
-
-
-def say(mock: Session, said: str = "hello", **more: Any) -> Response:
-    headers = more.pop("headers", {})
-    return ask(mock._server.port, "POST", f"/s/{mock.id}{PATH}", chat_body(said, **more), headers=headers)
 
 
 def line_above() -> str:
@@ -124,6 +107,15 @@ def test_a_mapping_is_loaded(mock: Session) -> None:
     assert say(mock, "more").header("x-mockbifrost-stub") == place
 
 
+@pytest.mark.parametrize("text", ["1e5", "0E0", "0o17", "1:30", "yes", "~", "2001-01-01", "!!int 1", " a\u2028b\x85 "])
+def test_a_text_of_a_mapping_stays_a_text(mock: Session, text: str) -> None:
+    """Writers of YAML 1.1 leave some texts unquoted that are numbers in 1.2."""
+    mock.load({"version": 1, "stubs": [{"reply": {"content": text, "message": {text: 1}}}]})
+
+    message = say(mock).json()["choices"][0]["message"]
+    assert (message["content"], message[text]) == (text, 1)
+
+
 def test_what_is_loaded_twice_counts_apart(mock: Session) -> None:
     for said in ("first", "second"):
         mock.load({"version": 1, "stubs": [{"times": 1, "reply": said}]})
@@ -162,6 +154,74 @@ def test_a_version_for_the_session_keeps_the_files_other_settings() -> None:
     with MockBifrost(scenario) as server, server.session(version="1.6", verify=False) as mock:
         assert say(mock, model="mine/small").json()["extra_fields"]["provider"] == "mine"
         assert say(mock, model="gpt-4o").status == 500
+
+
+def test_settings_that_are_loaded_may_name_the_sessions_providers(mock: Session) -> None:
+    mock.load({"version": 1, "gateway": {"providers": {"mine": {}}}})
+    for scenario in (
+        "version: 1\ngateway: {fallbacks: {mine/a: [mine/b]}}\n",
+        {"version": 1, "gateway": {"fallbacks": {"mine/a": ["mine/c"]}}},
+    ):
+        mock.load(scenario)
+    with pytest.raises(ScenarioError, match="names the provider 'openai', which is not configured"):
+        mock.load("version: 1\ngateway: {fallbacks: {mine/a: [openai/b]}}\n")
+
+    assert mock._state.gateway.fallbacks == {"mine/a": ("mine/c",)}
+
+
+def test_a_seed_of_the_session_beats_that_of_its_files(server: MockBifrost) -> None:
+    found = []
+    for seed in (None, 3, 7):
+        with server.session(seed=seed) as session:
+            found.append(say(session).json()["id"])
+
+    assert found[0] == found[1] != found[2]
+
+
+def test_stubs_are_listed_with_their_uses(mock: Session) -> None:
+    mock.when(user="hello").reply("Once.").times(1).name("once")
+    place = line_above().rpartition(":")
+    mock.load("version: 1\nstubs: [Else.]\n")
+    for _ in range(3):
+        say(mock)
+
+    assert [(stub.name, stub.used, stub.added) for stub in mock.stubs] == [
+        ("once", 1, True),
+        (None, 2, True),
+        ("of the files", 0, False),
+    ]
+    assert (mock.stubs[0].file, mock.stubs[0].line) == (place[0], int(place[2]))
+
+
+def test_stubs_that_were_added_are_cleared(mock: Session) -> None:
+    first = mock.when(user="hello").reply("Mine.").required()
+    mock.when(user="never").required(False)
+    mock.load({"version": 1, "stubs": ["Loaded."]})
+    said = say(mock).text
+
+    assert (mock.clear_stubs(), mock.clear_stubs()) == (2, 0)
+    assert [said, say(mock).text] == ["Mine.", "Files."]
+    mock.verify()
+    with pytest.raises(UsageError, match=r"was removed by clear_stubs\(\); say when\(…\) again for a new one$"):
+        first.times(1)
+    mock.when(user="hello").reply("Again.")
+    assert say(mock).text == "Again."
+
+
+def test_what_was_charged_is_in_the_ledger(mock: Session) -> None:
+    assert not mock.ledger
+    for _ in range(2):
+        mock._run(lambda: mock._state.gateway_state.ledger.charge("team", "openai", "gpt-4o", total_tokens=3, cost=0.5))
+
+    (row,) = mock.ledger
+    assert (row.virtual_key, row.requests, row.total_tokens, row.cost) == ("team", 2, 6, 1.0)
+
+
+def test_a_mapping_may_hold_any_character(mock: Session) -> None:
+    said = "a\x85b\u2028c\U0001f600\x7f"
+    mock.load({"version": 1, "stubs": [said]})
+
+    assert say(mock).text == said
 
 
 def test_a_file_for_another_session_can_be_loaded_into_this_one(mock: Session) -> None:
@@ -243,6 +303,24 @@ def test_what_no_clock_can_do(mock: Session, duration: Any) -> None:
 
 
 @pytest.mark.parametrize(("mode", "moves"), [("fixed", False), ("flow", True), ("real", True)])
+def test_the_mode_of_the_clock_may_change(mock: Session, mode: Any, moves: bool) -> None:
+    mock.clock.advance("5m")
+    before = mock.clock.mode
+    mock.clock.mode = mode
+    first, second = mock.clock.elapsed_s, mock.clock.elapsed_s
+
+    assert (before, mock.clock.mode, first >= 300) == ("fixed", mode, True)
+    assert (second > first) is moves
+
+
+@pytest.mark.parametrize("mode", ["flows", "", None, ["fixed"], 1])
+def test_a_mode_that_no_clock_has(mock: Session, mode: Any) -> None:
+    with pytest.raises(UsageError, match=r"is no mode of the clock; fixed, flow and real are$"):
+        mock.clock.mode = mode
+    assert mock.clock.mode == "fixed"
+
+
+@pytest.mark.parametrize(("mode", "moves"), [("fixed", False), ("flow", True), ("real", True)])
 def test_the_mode_of_the_clock(server: MockBifrost, mode: Any, moves: bool) -> None:
     with server.session(clock=mode) as mock:
         first, second = mock.clock.elapsed_s, mock.clock.elapsed_s
@@ -317,6 +395,11 @@ def test_a_finished_session_can_not_be_used(server: MockBifrost) -> None:
         mock.reset,
         lambda: clock.advance("1s"),
         lambda: clock.elapsed_s,
+        lambda: clock.mode,
+        lambda: setattr(clock, "mode", "flow"),
+        lambda: mock.stubs,
+        lambda: mock.ledger,
+        mock.clear_stubs,
         gate.open,
         lambda: stub.times(1),
         lambda: mock.when().reply("x"),

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from mockbifrost import MockBifrost, ScenarioError, Session, UsageError, VerificationError
-from tests.socket.raw_http import PATH, Response, ask, chat_body
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MockBifrost]:
-    with MockBifrost() as running:
-        yield running
-
-
-@pytest.fixture
-def mock(server: MockBifrost) -> Iterator[Session]:
-    with server.session(verify=False) as session:
-        yield session
-
-
-def say(mock: Session, said: str = "hello", **more: Any) -> Response:
-    headers = more.pop("headers", {})
-    return ask(mock._server.port, "POST", f"/s/{mock.id}{PATH}", chat_body(said, **more), headers=headers)
+from mockbifrost import ScenarioError, Session, UsageError, VerificationError
+from tests.plugin.saying import say
+from tests.socket.raw_http import PATH, Response, ask
 
 
 def here() -> str:

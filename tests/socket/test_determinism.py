@@ -205,7 +205,7 @@ def test_a_seed_holds_for_its_own_file() -> None:
 
 def test_a_seed_of_a_session_beats_all_others() -> None:
     found = []
-    for scenario, seed in ((with_seed(11), 1), (with_seed(12), 2), (with_seed(None), None)):
+    for scenario, seed in ((with_seed(11), 1), (with_seed(12), 2), (with_seed(13), None), (with_seed(None), None)):
         with MockBifrost(scenario, seed=seed) as server, server.session(seed=7) as session:
             found.append(ask(server.port, "POST", f"/s/{session.id}{PATH}", _asking("faker")).body)
 

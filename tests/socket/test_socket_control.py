@@ -72,6 +72,8 @@ def test_sessions_are_listed_with_what_they_hold(port: int) -> None:
         "stubs": 4,
         "clock": {"mode": "fixed", "elapsed_s": 0.0},
         "gates": {},
+        "base_url": "http://mock/s/one/pydanticai/v1",
+        "api_key": "mb-one",
     }
     assert get(port, "/sessions/one") == session
 
@@ -279,7 +281,8 @@ def test_a_body_of_the_control_api_is_bounded(port: int) -> None:
     ("method", "path", "allowed"),
     [
         ("POST", "/ready", "GET"),
-        ("DELETE", "/sessions/one", "GET"),
+        ("PUT", "/sessions/one", "GET and DELETE"),
+        ("PATCH", "/sessions/one/stubs", "GET, POST and DELETE"),
         ("PROPFIND", "/sessions/one/journal", "GET"),
         ("GET", "/sessions/one/reset", "POST"),
         ("PUT", "/sessions/one/clock", "POST"),

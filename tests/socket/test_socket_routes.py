@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -209,3 +210,24 @@ def test_an_absolute_target_is_its_path(server: MockBifrost) -> None:
     response = ask(server.port, "POST", f"http://elsewhere.example{PATH}?x=1", chat_body("hello"))
 
     assert response.text == "Hello to you."
+
+
+def test_the_listing_of_models_follows_the_virtual_key() -> None:
+    scenario = """
+version: 1
+gateway:
+  providers: {openai: {models: [gpt-4o, o4-mini]}, mistral: {models: [large]}}
+  virtual_keys: {sk-bf-a: {name: team-a, providers: {openai: [gpt-4o]}}}
+"""
+    with MockBifrost(scenarios=[scenario]) as server:
+
+        def listed(path: str, **headers: str) -> Any:
+            return ask(server.port, "GET", path, headers=headers)
+
+        mine = listed("/pydanticai/v1/models", authorization="Bearer sk-bf-a").json()
+        assert [row["id"] for row in mine["data"]] == ["openai/gpt-4o"]
+        assert [row["id"] for row in listed("/v1/models?provider=mistral").json()["data"]] == ["mistral/large"]
+        blocked = listed("/v1/models?provider=mistral", authorization="Bearer sk-bf-a")
+        assert (blocked.status, blocked.json()["type"]) == (403, "provider_blocked")
+        unknown = listed("/v1/models", authorization="Bearer sk-bf-b")
+        assert (unknown.status, unknown.json()["type"]) == (401, "virtual_key_not_found")

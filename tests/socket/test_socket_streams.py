@@ -15,6 +15,7 @@ NEVER = "1h"
 """Longer than any test runs."""
 PACED = f"""
 version: 1
+gateway: {{providers: {{openai: {{timeout: 1d, stream_idle_timeout: 1d}}}}}}
 stubs:
   - {{when: {{user: story}}, pace: {{ttft: 2s, tokens_per_second: 4, chunk: word}}, reply: "{STORY}"}}
   - {{when: {{user: held}}, pace: {{ttft: {NEVER}}}, reply: "{STORY}"}}

@@ -214,6 +214,33 @@ def test_a_json_object_is_honoured() -> None:
     assert answered(chat("as JSON", response_format={"type": "text"})).content is not None
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        "Answer with JSON of this schema:\n\n{}\n\nNothing else.",
+        'Not {{this}}, nor {{"a": 1}}, as JSON: ```json\n{}\n```',
+    ],
+)
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_a_schema_in_the_instructions_is_met_in_json_mode(around: str, role: str) -> None:
+    """So pydantic-ai's PromptedOutput and instructor's JSON mode ask."""
+    instructions = around.format(json.dumps(PARAMETERS, indent=2))
+    messages = [{"role": role, "content": instructions}, {"role": "user", "content": "Where to?"}]
+
+    said = answered(chat(messages=messages, response_format={"type": "json_object"}))
+
+    assert Draft202012Validator(PARAMETERS).is_valid(json.loads(said.content or ""))
+
+
+@pytest.mark.parametrize("instructions", ["{" * 5000, '{"a": ' * 5000, '{"properties": 1}', "{}" * 500])
+def test_instructions_without_a_schema_are_no_obstacle_in_json_mode(instructions: str) -> None:
+    messages = [{"role": "system", "content": instructions}, {"role": "user", "content": "as JSON"}]
+
+    said = answered(chat(messages=messages, response_format={"type": "json_object"}))
+
+    assert list(json.loads(said.content or "")) == ["answer"]
+
+
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_a_limit_of_tokens_cuts(name: str) -> None:
     cut = answered(chat(**{name: 5}))

@@ -265,6 +265,36 @@ def test_what_grows_without_measure_comes_to_its_end() -> None:
         },
         {"type": "object", "properties": {"a": {}}, "required": ["a"], "dependentSchemas": {"a": {"maxProperties": 1}}},
         {
+            "dependentRequired": {"zip": ["city"], "card": ["zip"]},
+            "type": "object",
+            "properties": {"card": {"type": "string"}},
+            "required": ["card"],
+        },
+        {
+            "type": "object",
+            "required": ["a"],
+            "dependentSchemas": {
+                "b": {"properties": {"c": {"const": 1}}, "required": ["c"]},
+                "a": {"required": ["b"], "properties": {"b": {"type": "integer", "minimum": 5}}},
+            },
+        },
+        {"type": "string", "format": "email", "maxLength": 12},
+        {"type": "string", "format": "uri", "maxLength": 5},
+        {"type": "array", "prefixItems": [{"type": "integer"}], "unevaluatedItems": False, "minItems": 1},
+        {
+            "type": "object",
+            "properties": {"a": {"$ref": "#here"}},
+            "required": ["a"],
+            "$defs": {"s": {"$anchor": "here", "type": "integer"}},
+        },
+        {
+            "$id": "https://example.org/s",
+            "type": "array",
+            "items": {"$ref": "https://example.org/s#/$defs/s"},
+            "minItems": 1,
+            "$defs": {"s": {"type": "null"}},
+        },
+        {
             "type": "object",
             "patternProperties": {"^n_": {"type": "integer"}},
             "additionalProperties": False,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from mockbifrost.errors import ScenarioError
 from mockbifrost.wire.profiles import ProfileName
 from tests.harness import PROFILE_NAMES, Response, ask, ask_in, chat, folded, open_session, session_with, stubs
 
@@ -33,6 +34,26 @@ def choice(response: Response, index: int = 0) -> Any:
 )
 def test_content(reply: Any, message: dict[str, Any]) -> None:
     assert plain(reply).message == {"role": "assistant", **message}
+
+
+@pytest.mark.parametrize("version", PROFILE_NAMES)
+@pytest.mark.parametrize("said", [{"content": "Hi"}, {"tool_calls": [{"a": {}}]}, {"choices": [{}]}], ids=str)
+def test_further_keys_of_the_message_are_in_a_stream_too(version: ProfileName, said: dict[str, Any]) -> None:
+    further = {"name": "bob", "x": {"y": [1]}, "role": "critic"}
+    reply = {"choices": [{"message": further}]} if "choices" in said else {**said, "message": further}
+
+    message = plain(reply, version).message
+    joined = folded(stream(reply, version).deltas())
+
+    assert {key: message[key] for key in further} == further
+    assert {key: joined[key] for key in ("name", "x")} == {key: further[key] for key in ("name", "x")}
+    assert joined.get("role") in ("critic", None)  # 1.6 sends no increment that has only the role
+
+
+@pytest.mark.parametrize("key", ["content", "reasoning", "tool_calls", "refusal", "annotations", "audio"])
+def test_what_has_a_key_of_its_own_is_no_further_key_of_the_message(key: str) -> None:
+    with pytest.raises(ScenarioError, match=f"`{key}` is a key of `reply` itself; write `{key}` beside `message`"):
+        plain({"content": "Hi", "message": {key: "x"}})
 
 
 def test_tool_calls_in_their_forms() -> None:

@@ -10,12 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockbifrost.gateway.cache import lookup_of
+from mockbifrost.gateway.configuration import CacheRules
+from mockbifrost.match.conversation import Conversation
 from mockbifrost.playback.timeline import timeline_of
+from mockbifrost.provider.answer import Answer, Draft
 from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.load import stub_from_mapping
 from mockbifrost.scenario.stubs import Stub
 from mockbifrost.session.session import Received, as_json
-from mockbifrost.wire.request import ChatRequest
+from mockbifrost.wire.request import ChatRequest, validate
 from tests.harness import (
     PROFILE_NAMES,
     ask,
@@ -218,6 +222,18 @@ def test_a_stub_is_put_into_the_place_of_the_one_with_its_id() -> None:
 
     assert [stub.id for stub in session.stubs] == ["a", "b", "c"]
     assert ask_in(session, chat()).text == "mended"
+
+
+def test_a_reset_empties_ledger_and_cache() -> None:
+    session = session_with("x")
+    session.gateway_state.ledger.charge("team", "openai", "gpt-4o", cost=1.0)
+    conversation = Conversation(validate(chat()), chat())
+    lookup = lookup_of(CacheRules(default_key="k"), conversation, {}, "openai", "gpt-4o")
+    assert lookup is not None
+    session.gateway_state.cache.store(lookup, Answer(Draft(), "a", 0, "gpt-4o", ""), 10, 0.0)
+    session.reset()
+
+    assert (session.gateway_state.ledger.rows(), len(session.gateway_state.cache)) == ([], 0)
 
 
 def test_a_session_shows_itself() -> None:
