@@ -257,8 +257,8 @@ def sent(request: pytest.FixtureRequest) -> tuple[bool, set[str]]:
 
     def keep(response: httpx2.Response) -> None:
         response.read()
-        asked = response.request.url.path.endswith("/chat/completions")
-        if asked and response.status_code == 200 and "raw" not in response.headers.get("x-mockbifrost-stub", ""):
+        completion = response.url.path.endswith("/chat/completions") and response.status_code == 200
+        if completion and "raw" not in response.headers.get("x-mockbifrost-stub", ""):
             bodies.append(response.text)
 
     hooks = {"response": [keep]}
