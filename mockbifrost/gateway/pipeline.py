@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from mockbifrost.gateway.billing import Bill, bill_of, cached_bill
 from mockbifrost.gateway.cache import Hit, Lookup, hit_debug, lookup_of, miss_debug
@@ -310,17 +310,17 @@ class _Journey:
 
     def cached(self, attempt: Attempt, lookup: Lookup, hit: Hit, stub: StubRef | None) -> Outcome:
         """A stored answer: the same ids, words and usage, without any wait; it costs nothing. Source: gateway-behaviour.md 2.5, 2.7."""
-        self.note(attempt, stub, "cached", 200, None, 0.0)
         debug = hit_debug(self.profile, lookup, hit)
         if "null_body_on_cache_hit" in self.gateway.quirks and hit.kind == "direct" and not self.stream:
             return self.null_body(attempt, stub)
         bill = cached_bill(self.gateway, attempt.provider, attempt.model, hit.answer)
-        outcome = self.sent(attempt, hit.answer, stub, bill, debug)
+        outcome = self.sent(attempt, hit.answer, stub, bill, debug, "cached")
         charge = Charge(attempt.provider, attempt.model, 0, 0, 0.0, cached=True)
-        return replace(outcome, cast=outcome.cast.without_waits(), charge=charge, speed=None)
+        return replace(outcome, charge=charge, speed=None)
 
     def null_body(self, attempt: Attempt, stub: StubRef | None) -> Outcome:
         """What a hit across two APIs looked like. Source: gateway-behaviour.md 2.8, kairo 086."""
+        self.note(attempt, stub, "cached", 200, None, 0.0)
         origin = self.asked.headers.first(b"origin")
         head = wire_headers.base_headers(self.profile, wire_headers.JSON_TYPE, stream=False, origin=origin)
         head += wire_headers.route_headers(self.profile, self.route(attempt), latency_ms=0.0)
@@ -405,22 +405,30 @@ class _Journey:
         """A good answer, plain or streamed."""
         debug = miss_debug(self.profile, lookup) if lookup is not None else None
         bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
-        outcome = self.sent(attempt, answer, stub, bill, debug)
+        outcome = self.sent(attempt, answer, stub, bill, debug, "answer")
         if lookup is not None and lookup.stores and answer.cache is None:
             outcome = replace(outcome, stored=(lookup, answer))
         return outcome
 
     def sent(
-        self, attempt: Attempt, answer: Answer, stub: StubRef | None, bill: Bill, debug: JsonObject | None
+        self,
+        attempt: Attempt,
+        answer: Answer,
+        stub: StubRef | None,
+        bill: Bill,
+        debug: JsonObject | None,
+        source: Literal["answer", "cached"],
     ) -> Outcome:
-        """The response that carries an answer."""
+        """The response that carries an answer: at the provider's pace, or at once from the cache."""
         route = self.route(attempt)
         added = self.additions(attempt, answer, debug)
         origin = self.asked.headers.first(b"origin")
         cast = answer_cast(
             self.gateway, route, answer, stream=self.stream, origin=origin, priced=bill.json is not None, added=added
         )
-        self.note(attempt, stub, "answer", 200, None, cast.times_s[-1])
+        if source == "cached":
+            cast = cast.without_waits()
+        self.note(attempt, stub, source, 200, None, cast.times_s[-1])
         return Outcome(
             200,
             self.head(cast, attempt, answer),
