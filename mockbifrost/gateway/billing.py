@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+import orjson
+
+from mockbifrost.gateway.cache import EMBEDDING_MODEL, EMBEDDING_PROVIDER, Lookup
 from mockbifrost.gateway.configuration import Gateway, Price
 from mockbifrost.gateway.pricing import parts_of, price_of
 from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft
 from mockbifrost.values import value
-from mockbifrost.wire.cost import cost_json, reported_json
+from mockbifrost.wire.cost import cost_json, reported_json, with_additional
 from mockbifrost.wire.jsontypes import encode
 
 FREE: Final = b'{"total_cost":0}'
@@ -52,6 +56,23 @@ def cached_bill(gateway: Gateway, provider: str, model: str, answer: Answer) -> 
     bill = bill_of(gateway, provider, model, answer)
     said = bill.json if bill.json is None or answer.draft.reported is not None else FREE
     return Bill(bill.prompt_tokens, bill.completion_tokens, bill.total_tokens, json=said)
+
+
+def with_embedding(gateway: Gateway, bill: Bill, lookup: Lookup) -> Bill:
+    """The bill with what the embedding of a semantic look-up costs. The flat shapes have no part for it, so only 2.2's says it.
+
+    Source: gateway-behaviour.md 2.7, wire.md 3.4. INFERRED: `semantic_cache_cost` is the name of the detail.
+    """
+    if lookup.wording is None:
+        return bill
+    price = price_of(gateway.pricing, EMBEDDING_PROVIDER, EMBEDDING_MODEL, built_in=gateway.cost != "none")
+    dollars = lookup.wording.tokens * price.input if price is not None else 0.0
+    if not dollars:
+        return bill
+    json = bill.json
+    if json is not None and gateway.cost == "computed" and gateway.profile.name == "2.2":
+        json = encode(with_additional(orjson.loads(json), semantic_cache_cost=dollars))
+    return replace(bill, dollars=bill.dollars + dollars, json=json)
 
 
 def _price(gateway: Gateway, provider: str, model: str, answered: str, prompt: int) -> Price | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from mockbifrost.gateway.billing import Bill, bill_of, cached_bill
+from mockbifrost.gateway.billing import Bill, bill_of, cached_bill, with_embedding
 from mockbifrost.gateway.cache import Hit, Lookup, Used, hit_debug, lookup_of, miss_debug
 from mockbifrost.gateway.configuration import Gateway, Key, ProviderRules, VirtualKey
 from mockbifrost.gateway.denied import Denied
@@ -312,13 +312,15 @@ class _Journey:
         return lookup, self.cached(attempt, lookup, hit, reached.stub)
 
     def cached(self, attempt: Attempt, lookup: Lookup, hit: Hit, stub: StubRef | None) -> Outcome:
-        """A stored answer: the same ids, words and usage, without any wait; it costs nothing. Source: gateway-behaviour.md 2.5, 2.7."""
+        """A stored answer: the same ids, words and usage, without any wait. Source: gateway-behaviour.md 2.5, 2.7."""
         if hit.used is not None:  # what is stored says whose it was
             attempt = replace(attempt, key=hit.used.key, deployment=hit.used.deployment)
         debug = hit_debug(self.profile, lookup, hit)
         bill = cached_bill(self.gateway, attempt.provider, attempt.model, hit.answer)
+        if hit.kind == "semantic":
+            bill = with_embedding(self.gateway, bill, lookup)
         outcome = self.sent(attempt, hit.answer, stub, bill, debug, cached=True)
-        charge = Charge(attempt.provider, attempt.model, cached=True)
+        charge = Charge(attempt.provider, attempt.model, dollars=bill.dollars, cached=True)
         cast = outcome.cast.without_waits()
         if "null_body_on_cache_hit" in self.gateway.quirks and hit.kind == "direct" and not self.stream:
             cast = one_frame(Mold((b"null",), ()))  # as across two APIs. Source: gateway-behaviour.md 2.8, kairo 086
@@ -403,6 +405,8 @@ class _Journey:
         """A good answer, plain or streamed."""
         debug = miss_debug(self.profile, lookup) if lookup is not None else None
         bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
+        if lookup is not None:
+            bill = with_embedding(self.gateway, bill, lookup)
         outcome = self.sent(attempt, answer, stub, bill, debug)
         if lookup is not None and lookup.stores and answer.cache is None:
             outcome = replace(outcome, stored=(lookup, answer, Used(attempt.key, attempt.deployment)))

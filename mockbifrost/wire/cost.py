@@ -68,6 +68,16 @@ def reported_json(reported: float | Mapping[str, Json]) -> JsonObject:
     return dict(reported) if isinstance(reported, Mapping) else {"total_cost": reported}
 
 
+def with_additional(cost: JsonObject, **dollars: float) -> JsonObject:
+    """The nested shape with what the gateway's own work cost; without a total it is left as it is. Source: wire.md 3.4."""
+    found = dict(cost)
+    total = found.pop("total_cost", None)
+    if not isinstance(total, int | float):
+        return cost
+    more = sum(dollars.values())
+    return {**found, "additional_cost": more, "additional_cost_details": {**dollars}, "total_cost": total + more}
+
+
 def _flat(parts: Parts) -> JsonObject:
     found = _nonzero(
         input_tokens_cost=parts.input,

@@ -11,6 +11,7 @@ from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
 from mockbifrost import Session
+from tests.clients.gateway_story import ATTEMPTS, CACHED, MODEL, SHOWN, STORY, attempts, shown
 
 instructor: Any = pytest.importorskip("instructor", reason="instructor is not installed")
 GivenUp: Any = pytest.importorskip("instructor.core").InstructorRetryException
@@ -101,16 +102,24 @@ def test_a_stream_of_several_objects(mockbifrost: Session, client: OpenAI) -> No
     assert [answer.model_dump() for answer in answers] == tasks
 
 
-def test_the_completion_has_usage_cost_and_extra_fields(mockbifrost: Session, client: OpenAI) -> None:
-    cost = {"usage": {"cost": {"total_cost": 0.1}}}
-    usage = {"prompt_tokens": 120, "completion_tokens": 30}
-    mockbifrost.when(tools="Weather").reply(tool_calls=[{"Weather": RIGHT}], usage=usage, body=cost)
+def test_the_completion_has_usage_cost_serving_provider_and_cache_hit(mockbifrost: Session, client: OpenAI) -> None:
+    mockbifrost.load(STORY)
+
+    found = [chat(client).create_with_completion(**question(extra_headers=CACHED)) for _ in range(2)]
+
+    assert [answer.model_dump() for answer, _ in found] == [RIGHT, RIGHT]
+    for _, completion in found:
+        assert (completion.usage.prompt_tokens, completion.usage.total_tokens, completion.model) == (120, 150, MODEL)
+    assert [shown(completion.usage.cost, completion.extra_fields) for _, completion in found] == SHOWN
+    assert attempts(mockbifrost) == ATTEMPTS
+
+
+def test_a_cost_that_the_provider_reports_goes_through(mockbifrost: Session, client: OpenAI) -> None:
+    mockbifrost.when(tools="Weather").reply(tool_calls=[{"Weather": RIGHT}], cost=0.1)
 
     _answer, completion = chat(client).create_with_completion(**question())
 
-    assert (completion.usage.prompt_tokens, completion.usage.total_tokens) == (120, 150)
     assert completion.usage.cost == {"total_cost": 0.1}
-    assert completion.extra_fields["provider"] == "openai"
 
 
 def test_an_answer_that_is_not_valid_makes_a_new_call(mockbifrost: Session, client: OpenAI) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from mockbifrost import Session
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
+from tests.clients.gateway_story import ATTEMPTS, CACHED, COST, FREE, MODEL, PROVIDER, STORY, attempts
 
 AT_ONCE = {"retry-after-ms": "1"}
 USAGE = {
@@ -205,8 +206,8 @@ def test_a_structured_answer_that_is_wrong_is_kept_beside_its_error(mockbifrost:
 
 
 def test_usage_is_there_in_both_of_langchains_forms(mockbifrost: Session, model: ChatOpenAI) -> None:
-    """A cost that the gateway reports is in `token_usage`; streams lose it."""
-    mockbifrost.when(user="hello").reply("Hello.", usage=USAGE, body={"usage": {"cost": {"total_cost": 0.1}}})
+    """A cost that the provider reports is in `token_usage`; streams lose it."""
+    mockbifrost.when(user="hello").reply("Hello.", usage=USAGE, cost=0.1)
 
     message = model.invoke("hello")
     last = [chunk for chunk in model.stream("hello") if chunk.usage_metadata][-1]
@@ -223,6 +224,38 @@ def test_usage_is_there_in_both_of_langchains_forms(mockbifrost: Session, model:
     assert (token_usage["prompt_tokens"], token_usage["completion_tokens"]) == (120, 30)
     assert token_usage["cost"] == {"total_cost": 0.1}
     assert "token_usage" not in last.response_metadata
+
+
+def test_the_cost_and_who_served_are_metadata_and_a_cache_hit_shows_in_the_cost_alone(mockbifrost: Session) -> None:
+    """Who served stands in a header, and in the name of the model. `extra_fields` are lost."""
+    mockbifrost.load(STORY)
+    model = chat(mockbifrost, default_headers=CACHED, include_response_headers=True)
+
+    found = [model.invoke("hello").response_metadata for _ in range(2)]
+
+    assert [metadata["token_usage"]["cost"] for metadata in found] == [COST, FREE]
+    assert {(metadata["model_name"], metadata["headers"]["x-bifrost-provider"]) for metadata in found} == {
+        (MODEL, PROVIDER)
+    }
+    assert attempts(mockbifrost) == ATTEMPTS
+    assert "cache_hit" not in repr(found)
+    model.root_client.close()
+
+
+def test_a_stream_has_the_model_and_the_header_of_who_served_and_loses_the_cost(mockbifrost: Session) -> None:
+    """So nothing tells a hit of the cache from a miss."""
+    mockbifrost.load(STORY)
+    model = chat(mockbifrost, default_headers=CACHED, include_response_headers=True)
+
+    streams = [list(model.stream("hello")) for _ in range(2)]
+
+    for first, *middle, last in streams:
+        assert first.response_metadata["headers"]["x-bifrost-provider"] == PROVIDER
+        assert MODEL in {chunk.response_metadata.get("model_name") for chunk in (*middle, last)}
+    assert attempts(mockbifrost) == ATTEMPTS
+    assert "cost" not in repr(streams)
+    assert "cache_hit" not in repr(streams)
+    model.root_client.close()
 
 
 def test_log_probabilities_are_metadata(mockbifrost: Session, model: ChatOpenAI) -> None:

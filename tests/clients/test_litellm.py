@@ -14,16 +14,19 @@ from pydantic import BaseModel
 
 from mockbifrost import Session
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
+from tests.clients.gateway_story import ATTEMPTS, CACHED, COST, FREE, MODEL, PROVIDER, SHOWN, STORY, attempts, shown
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches prices from GitHub while it is imported
 litellm: Any = pytest.importorskip("litellm", reason="litellm is not installed")
 
-pytestmark = [  # what litellm does on its first call
+pytestmark = [  # the first two: what litellm does on its first call
     pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Items? .* on TypedDict class .* using the `ReadOnly` qualifier:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),  # the cost is declared as a number
 ]
 
 AT_ONCE = {"retry-after-ms": "1"}
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 LOOKUP = {
     "type": "function",
     "function": {
@@ -73,7 +76,7 @@ def test_an_answer_has_what_openais_has(mockbifrost: Session) -> None:
 def test_the_chunks_of_a_stream_add_up_to_the_answer(mockbifrost: Session) -> None:
     mockbifrost.when(user="hello").reply("Hello from Bifrost.")
 
-    chunks = list(ask(mockbifrost, "hello", stream=True, stream_options={"include_usage": True}))
+    chunks = list(ask(mockbifrost, "hello", **STREAMED))
 
     whole = litellm.stream_chunk_builder(chunks)
     assert whole.choices[0].message.content == "Hello from Bifrost."
@@ -118,25 +121,45 @@ def test_a_model_of_pydantic_is_a_response_format(mockbifrost: Session) -> None:
     assert Weather.model_validate_json(text) == Weather(city="Oslo", celsius=-3)
 
 
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")  # it declares the cost as a number
-def test_usage_cost_and_extra_fields_are_kept(mockbifrost: Session) -> None:
-    """The cost is the gateway's object, although litellm declares a number."""
+def test_usage_and_a_cost_that_the_provider_reports_are_kept(mockbifrost: Session) -> None:
     usage = {
         "prompt_tokens": 120,
         "prompt_tokens_details": {"cached_tokens": 100},
         "completion_tokens": 30,
         "completion_tokens_details": {"reasoning_tokens": 20},
     }
-    mockbifrost.when(user="hello").reply("Hello.", usage=usage, body={"usage": {"cost": {"total_cost": 0.1}}})
+    mockbifrost.when(user="hello").reply("Hello.", usage=usage, cost=0.1)
 
     answer = ask(mockbifrost, "hello")
-    first = next(iter(ask(mockbifrost, "hello", stream=True)))
 
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (120, 30)
     assert answer.usage.prompt_tokens_details.cached_tokens == 100
     assert answer.usage.completion_tokens_details.reasoning_tokens == 20
     assert answer.usage.cost == {"total_cost": 0.1}
-    assert (answer.extra_fields["provider"], first.extra_fields["provider"]) == ("openai", "openai")
+
+
+def test_cost_serving_provider_and_cache_hit_are_shown(mockbifrost: Session) -> None:
+    """The cost is the gateway's object, although litellm declares a number; its total is litellm's own cost, too."""
+    mockbifrost.load(STORY)
+
+    answers = [ask(mockbifrost, "hello", extra_headers=CACHED) for _ in range(2)]
+
+    assert {answer.model for answer in answers} == {MODEL}
+    assert [shown(answer.usage.cost, answer.extra_fields) for answer in answers] == SHOWN
+    assert [answer._hidden_params["response_cost"] for answer in answers] == [COST["total_cost"], 0]
+    assert attempts(mockbifrost) == ATTEMPTS
+
+
+def test_the_chunks_of_a_stream_show_the_same_but_for_the_parts_of_the_cost(mockbifrost: Session) -> None:
+    """litellm puts the total in the place of the parts, in a chunk that it makes itself and that has no extra fields."""
+    mockbifrost.load(STORY)
+
+    streams = [list(ask(mockbifrost, "hello", extra_headers=CACHED, **STREAMED)) for _ in range(2)]
+
+    assert {chunk.extra_fields["provider"] for chunks in streams for chunk in chunks[:-1]} == {PROVIDER}
+    assert [chunks[-2].extra_fields["cache_debug"]["cache_hit"] for chunks in streams] == [False, True]
+    assert [chunks[-1].usage.cost for chunks in streams] == [COST["total_cost"], FREE]
+    assert attempts(mockbifrost) == ATTEMPTS
 
 
 def test_reasoning_and_refusals_have_fields_of_litellms_own(mockbifrost: Session) -> None:

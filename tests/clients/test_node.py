@@ -18,6 +18,7 @@ import pytest
 
 from mockbifrost import Session
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
+from tests.clients.gateway_story import ATTEMPTS, CACHED, COST, FREE, MODEL, PROVIDER, SHOWN, STORY, attempts, shown
 from tests.clients.this_machine import is_setting
 from tests.clients.waiting import wait_for
 
@@ -191,12 +192,80 @@ def test_the_body_is_all_that_one_sdk_keeps_of_the_extra_fields(mockbifrost: Ses
         pytest.param("langchain", "stream", 0.2, id="langchain-stream-doubled"),  # it sums what came with the finish
     ],
 )
-def test_the_cost_is_kept(mockbifrost: Session, result_of: Run, client: str, task: str, cost: float) -> None:
-    mockbifrost.when(user="hello").reply("Hello.", body={"usage": {"cost": {"total_cost": 0.1}}})
+def test_a_cost_that_the_provider_reports_is_kept(
+    mockbifrost: Session, result_of: Run, client: str, task: str, cost: float
+) -> None:
+    mockbifrost.when(user="hello").reply("Hello.", cost=0.1)
 
     usage = result_of(client, task, mockbifrost)["usage"]
 
     assert usage.get("raw", usage)["cost"] == {"total_cost": cost}
+
+
+@pytest.mark.parametrize("task", ["plain", "stream"])
+@pytest.mark.parametrize("client", ["openai", "ai-sdk-compatible"])
+def test_cost_serving_provider_and_cache_hit_are_shown(
+    mockbifrost: Session, result_of: Run, client: str, task: str
+) -> None:
+    mockbifrost.load(STORY)
+
+    results = [result_of(client, task, mockbifrost, headers=CACHED) for _ in range(2)]
+
+    assert {result["model"] for result in results} == {MODEL}
+    usages = [result["usage"].get("raw", result["usage"]) for result in results]
+    found = zip(usages, results, strict=True)
+    assert [shown(usage["cost"], result["extra"]) for usage, result in found] == SHOWN
+    assert attempts(mockbifrost) == ATTEMPTS
+
+
+def test_ai_sdk_openai_shows_all_three_in_the_body_of_a_plain_answer(mockbifrost: Session, result_of: Run) -> None:
+    mockbifrost.load(STORY)
+
+    results = [result_of("ai-sdk", "plain", mockbifrost, headers=CACHED) for _ in range(2)]
+
+    bodies = [result["body"] for result in results]
+    assert [shown(body["usage"]["cost"], body["extra_fields"]) for body in bodies] == SHOWN
+    assert ["cost" in result["usage"]["raw"] for result in results] == [False, False]  # only what it knows
+    assert attempts(mockbifrost) == ATTEMPTS
+
+
+def test_ai_sdk_openai_shows_all_three_in_the_raw_chunks_of_a_stream(mockbifrost: Session, result_of: Run) -> None:
+    mockbifrost.load(STORY)
+
+    chunks = [result_of("ai-sdk", "raw", mockbifrost, headers=CACHED) for _ in range(2)]
+
+    assert [shown(chunk["usage"]["cost"], chunk["extra_fields"]) for chunk in chunks] == SHOWN
+    assert attempts(mockbifrost) == ATTEMPTS
+
+
+def test_without_the_raw_chunks_ai_sdk_openai_has_only_the_model_and_the_headers(
+    mockbifrost: Session, result_of: Run
+) -> None:
+    mockbifrost.load(STORY)
+
+    results = [result_of("ai-sdk", "stream", mockbifrost, headers=CACHED) for _ in range(2)]
+
+    assert {(result["model"], result["server"]) for result in results} == {(MODEL, PROVIDER)}
+    assert "cost" not in repr(results)
+    assert "cache_hit" not in repr(results)
+    assert attempts(mockbifrost) == ATTEMPTS
+
+
+@pytest.mark.parametrize(("task", "times"), [("plain", 1), ("stream", 2)])
+def test_langchain_has_the_model_and_a_cost_that_doubles_in_streams(
+    mockbifrost: Session, result_of: Run, task: str, times: int
+) -> None:
+    """Who served shows in the model's name alone, a hit of the cache in the cost alone."""
+    mockbifrost.load(STORY)
+
+    results = [result_of("langchain", task, mockbifrost, headers=CACHED) for _ in range(2)]
+
+    assert {result["model"] for result in results} == {MODEL}
+    dollars = {name: times * amount for name, amount in COST.items()}
+    assert [result["usage"]["raw"]["cost"] for result in results] == [dollars, FREE]
+    for lost in (PROVIDER, "cache_hit"):
+        assert lost not in repr(results)
+    assert attempts(mockbifrost) == ATTEMPTS
 
 
 def test_a_refusal_is_told_from_content(mockbifrost: Session, result_of: Run) -> None:

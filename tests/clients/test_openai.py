@@ -22,6 +22,7 @@ from openai.types.chat import (
 from pydantic import BaseModel
 
 from mockbifrost import Session
+from tests.clients.gateway_story import ATTEMPTS, CACHED, FREE, MODEL, SHOWN, STORY, attempts, shown
 from tests.clients.waiting import wait_for
 
 LOOKUP: ChatCompletionToolParam = {
@@ -31,6 +32,7 @@ LOOKUP: ChatCompletionToolParam = {
         "parameters": {"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]},
     },
 }
+AT_ONCE = {"retry-after-ms": "1"}
 UNICODE = (
     'naïve Ωμέγα 日本語 עברית 👩‍👩‍👧‍👦 e\u0301 \u2028 \u2029 \x00 \x1f \x7f \\ " </script> & \ufeff \U0010ffff end'
 )
@@ -91,8 +93,9 @@ def calls_of(message: ChatCompletionMessage) -> list[ChatCompletionMessageFuncti
     return [call for call in message.tool_calls or () if call.type == "function"]
 
 
-def extra(model: BaseModel, name: str) -> Any:
+def extra(model: BaseModel | None, name: str) -> Any:
     """A field that the client's types don't know."""
+    assert model is not None
     return (model.model_extra or {})[name]
 
 
@@ -403,6 +406,55 @@ def test_a_fallback_shows_in_the_model_and_in_extra_fields(mockbifrost: Session,
     assert (answer.model, answer.choices[0].message.content) == ("claude-sonnet-4-5", "Hello from Claude.")
     assert {extra(model, "extra_fields")["provider"] for model in (answer, *chunks)} == {"anthropic"}
     assert [len(call.requests) for call in mockbifrost.calls] == [1, 1]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_cost_serving_provider_and_cache_hit_are_shown(mockbifrost: Session, client: OpenAI, stream: bool) -> None:
+    """They ride on the answer, and on the last chunk of a stream."""
+    mockbifrost.load(STORY)
+
+    def told() -> ChatCompletion | ChatCompletionChunk:
+        if stream:
+            return ask_streamed(client, "hello", extra_headers=CACHED)[-1]
+        return ask(client, "hello", extra_headers=CACHED)
+
+    answers = [told(), told()]
+
+    assert {answer.model for answer in answers} == {MODEL}
+    assert [shown(extra(answer.usage, "cost"), extra(answer, "extra_fields")) for answer in answers] == SHOWN
+    assert attempts(mockbifrost) == ATTEMPTS
+
+
+def test_a_hit_of_the_cache_can_be_scripted_without_asking_before(mockbifrost: Session, client: OpenAI) -> None:
+    mockbifrost.load({"version": 1, "stubs": [{"reply": "Hello.", "cache": "hit"}]})
+
+    answer = ask(client, "hello")
+
+    assert shown(extra(answer.usage, "cost"), extra(answer, "extra_fields")) == (FREE, "openai", True)
+
+
+@pytest.mark.parametrize(
+    ("failures", "retries", "seen"),
+    [
+        (1, 0, [["openai error", "openai answer"]]),
+        (3, 1, [["openai error", "openai error"], ["openai error", "openai answer"]]),
+    ],
+    ids=["within the gateway's", "beyond the gateway's"],
+)
+def test_a_client_counts_its_own_retries_and_not_those_of_the_gateway(
+    mockbifrost: Session, client: OpenAI, failures: int, retries: int, seen: list[list[str]]
+) -> None:
+    mockbifrost.load({"version": 1, "gateway": {"providers": {"openai": {"max_retries": 1}}}, "stubs": []})
+    mockbifrost.when(user="status").error("overloaded", headers=AT_ONCE).times(failures)
+    mockbifrost.when(user="status").reply("All systems go.")
+
+    response = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=said("status"))
+
+    assert response.parse().choices[0].message.content == "All systems go."
+    assert response.retries_taken == retries
+    [call] = mockbifrost.calls
+    assert [request.retry for request in call.requests] == list(range(retries + 1))
+    assert attempts(mockbifrost) == seen
 
 
 def test_usage_is_counted_and_may_be_scripted_with_its_details(mockbifrost: Session, client: OpenAI) -> None:

@@ -11,6 +11,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 from mockbifrost import Session
+from tests.clients.gateway_story import ATTEMPTS, CACHED, COST, FREE, MODEL, PROVIDER, STORY, attempts
 
 agents: Any = pytest.importorskip("agents", reason="openai-agents is not installed")
 
@@ -140,6 +141,31 @@ async def test_usage_and_reasoning_are_kept_and_extra_fields_are_lost(mockbifros
     [response] = result.raw_responses
     assert response.output[0].content[0].text == "Six times seven."
     assert "extra_fields" not in repr(response)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+async def test_the_cost_is_in_the_raw_usage_and_who_served_is_nowhere(
+    mockbifrost: Session, model: Any, streamed: bool
+) -> None:
+    """The raw usage is kept when asked for. A hit of the cache shows in the cost alone."""
+    mockbifrost.load(STORY)
+    settings = agents.ModelSettings(extra_headers=CACHED, preserve_raw_usage=True, include_usage=True)
+    assistant = agent(model, model_settings=settings)
+
+    async def told() -> Any:
+        if not streamed:
+            return (await agents.Runner.run(assistant, "hello")).raw_responses[0]
+        run = agents.Runner.run_streamed(assistant, "hello")
+        async for _event in run.stream_events():
+            pass
+        return run.raw_responses[0]
+
+    responses = [await told(), await told()]
+
+    assert [response.raw_usage["cost"] for response in responses] == [COST, FREE]
+    assert attempts(mockbifrost) == ATTEMPTS
+    for lost in (PROVIDER, MODEL, "cache_hit"):
+        assert lost not in repr(responses)
 
 
 async def test_a_refusal_ends_the_run(mockbifrost: Session, model: Any) -> None:

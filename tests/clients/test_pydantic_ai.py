@@ -49,6 +49,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from mockbifrost import Session
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
+from tests.clients.gateway_story import ATTEMPTS, CACHED, MODEL, SHOWN, STORY, attempts, shown
 from tests.clients.waiting import wait_for
 
 pytestmark = pytest.mark.anyio
@@ -419,6 +420,33 @@ async def test_fields_without_a_home_are_kept_when_asked_for(mockbifrost: Sessio
     chunks = unmapped(stream.response)["chunks"]
     assert [chunk["response"]["extra_fields"]["chunk_index"] for chunk in chunks] == list(range(len(chunks)))
     assert chunks[-1]["response"]["citations"] == ["https://example.com/a"]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+async def test_serving_provider_and_cache_hit_are_unmapped_and_the_cost_is_gone(
+    mockbifrost: Session, model: OpenAIChatModel, streamed: bool
+) -> None:
+    """`.cost()` is a price of pydantic-ai's own, and there is none for what it takes for a model of openai."""
+    mockbifrost.load(STORY)
+    settings = OpenAIChatModelSettings(openai_include_unmapped_response_data=True, extra_headers=CACHED)
+    agent = Agent(model, model_settings=settings)
+
+    async def told() -> ModelResponse:
+        if not streamed:
+            return (await agent.run("hello")).response
+        async with agent.run_stream("hello") as stream:
+            await stream.get_output()
+        return stream.response
+
+    responses = [await told(), await told()]
+
+    assert {response.model_name for response in responses} == {MODEL}
+    found = [unmapped(response)["chunks"][-1] if streamed else unmapped(response) for response in responses]
+    assert [shown(None, one["response"]["extra_fields"]) for one in found] == [(None, *rest) for _, *rest in SHOWN]
+    assert attempts(mockbifrost) == ATTEMPTS
+    assert "total_cost" not in repr(responses)
+    with pytest.raises(LookupError):
+        responses[0].cost()
 
 
 async def test_log_probabilities_are_details_of_the_provider(mockbifrost: Session, model: OpenAIChatModel) -> None:

@@ -27,15 +27,18 @@ function last() {
 
 /** What a result says; its parts are promises where it was streamed. */
 async function summary(found) {
-  const [text, finish, reasoning, usage, metadata] = await Promise.all([
-    found.text, found.finishReason, found.reasoningText, found.usage, found.providerMetadata,
+  const [text, finish, reasoning, usage, metadata, response] = await Promise.all([
+    found.text, found.finishReason, found.reasoningText, found.usage, found.providerMetadata, found.response,
   ]);
   return {
+    model: response.modelId,
+    server: response.headers["x-bifrost-provider"],
     text,
     finish,
     reasoning,
     usage: { input: usage.inputTokens, output: usage.outputTokens, total: usage.totalTokens, raw: usage.raw },
     extra: metadata?.bifrost,
+    all: JSON.stringify({ usage, metadata, response }),
   };
 }
 
@@ -58,6 +61,14 @@ export function withClient(make) {
     return { ...(await summary(found)), chunks: pieces.length };
   }
 
+  /** The last chunk of a stream as it came, which the SDK hands over when asked. */
+  async function raw(where, { prompt }) {
+    let last = null;
+    const found = streamText({ model: make(where), prompt, includeRawChunks: true });
+    for await (const part of found.fullStream) if (part.type === "raw") last = part.rawValue;
+    return last;
+  }
+
   async function loop(where, { prompt, stream: streamed }) {
     const wanted = { model: make(where), prompt, tools, stopWhen: stepCountIs(5) };
     const found = streamed ? streamText(wanted) : await generateText(wanted);
@@ -75,5 +86,5 @@ export function withClient(make) {
     return summary(await generateText({ model: createOpenAI(where)("gpt-4o"), prompt }));
   }
 
-  return { plain, stream, loop, object, responses };
+  return { plain, stream, raw, loop, object, responses };
 }

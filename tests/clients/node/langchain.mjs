@@ -6,14 +6,14 @@ import { ChatOpenAI } from "@langchain/openai";
 
 import { LOOKUP, Order, stateOf, Weather } from "./shared.mjs";
 
-function chat({ baseURL, apiKey }, { maxRetries = 2 }) {
-  return new ChatOpenAI({ model: "gpt-4o", apiKey, maxRetries, configuration: { baseURL } });
+function chat({ baseURL, apiKey, headers }, { maxRetries = 2 }) {
+  return new ChatOpenAI({ model: "gpt-4o", apiKey, maxRetries, configuration: { baseURL, defaultHeaders: headers } });
 }
 
 function summary(message) {
-  const { finish_reason: finish, usage: raw } = message.response_metadata;
+  const { finish_reason: finish, model_name: model, usage: raw } = message.response_metadata;
   const { input_tokens: input, output_tokens: output, total_tokens: total } = message.usage_metadata ?? {};
-  return { text: message.content, finish, usage: { input, output, total, raw } };
+  return { model, text: message.content, finish, usage: { input, output, total, raw }, all: JSON.stringify(message) };
 }
 
 async function joined(stream) {

@@ -5,14 +5,19 @@ import { zodFunction, zodResponseFormat } from "openai/helpers/zod";
 
 import { LOOKUP, Order, stateOf, Weather } from "./shared.mjs";
 
+function connect({ headers, ...where }) {
+  return new OpenAI({ ...where, defaultHeaders: headers });
+}
+
 function request(asked) {
   return { model: "gpt-4o", messages: [{ role: "user", content: asked.prompt }] };
 }
 
 export async function plain(where, asked) {
-  const answer = await new OpenAI(where).chat.completions.create(request(asked));
+  const answer = await connect(where).chat.completions.create(request(asked));
   const [choice] = answer.choices;
   return {
+    model: answer.model,
     text: choice.message.content,
     finish: choice.finish_reason,
     refusal: choice.message.refusal,
@@ -23,9 +28,10 @@ export async function plain(where, asked) {
 }
 
 export async function stream(where, asked) {
-  const found = { text: "", chunks: 0, usage: null, finish: null, extra: null };
-  for await (const chunk of await new OpenAI(where).chat.completions.create({ ...request(asked), stream: true })) {
+  const found = { model: null, text: "", chunks: 0, usage: null, finish: null, extra: null };
+  for await (const chunk of await connect(where).chat.completions.create({ ...request(asked), stream: true })) {
     found.chunks += 1;
+    found.model = chunk.model;
     found.text += chunk.choices[0].delta.content ?? "";
     found.finish = chunk.choices[0].finish_reason ?? found.finish;
     found.usage = chunk.usage ?? found.usage;
@@ -36,12 +42,12 @@ export async function stream(where, asked) {
 
 export async function loop(where, asked) {
   const tool = zodFunction({ name: "lookup_order", parameters: Order, description: LOOKUP, function: stateOf });
-  const runner = new OpenAI(where).chat.completions.runTools({ ...request(asked), tools: [tool], stream: asked.stream });
+  const runner = connect(where).chat.completions.runTools({ ...request(asked), tools: [tool], stream: asked.stream });
   return { text: await runner.finalContent() };
 }
 
 export async function object(where, asked) {
-  const client = new OpenAI(where);
+  const client = connect(where);
   const wanted = { ...request(asked), response_format: zodResponseFormat(Weather, "weather") };
   const answer = asked.stream
     ? await client.chat.completions.stream(wanted).finalChatCompletion()
@@ -51,13 +57,13 @@ export async function object(where, asked) {
 
 export async function models(where) {
   const found = [];
-  for await (const model of new OpenAI(where).models.list()) found.push(model.id);
+  for await (const model of connect(where).models.list()) found.push(model.id);
   return found;
 }
 
 /** Reads a little of a stream and hangs up. */
 export async function leave(where, asked) {
-  const found = await new OpenAI(where).chat.completions.create({ ...request(asked), stream: true });
+  const found = await connect(where).chat.completions.create({ ...request(asked), stream: true });
   for await (const chunk of found) if (chunk.choices[0].delta.content) break;
   return {};
 }

@@ -29,7 +29,7 @@ function shown(error) {
 
 async function run({ client, task, baseURL, asked }) {
   try {
-    return { result: await CLIENTS[client][task]({ baseURL, apiKey: "k" }, asked) };
+    return { result: await CLIENTS[client][task]({ baseURL, apiKey: "k", headers: asked.headers }, asked) };
   } catch (error) {
     return { error: shown(error) };
   }

@@ -35,6 +35,20 @@ def test_targets_are_asked_in_turn_until_one_answers() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_an_answer_from_the_cache_is_one_line_of_the_trail_and_took_no_time(stream: bool) -> None:
+    """The cache is asked for each target: the primary fails again, the fallback need not be asked."""
+    session = open_session(TRAIL)
+    request = chat(fallbacks=FALLBACKS[1:], stream=stream)
+    headers = {"x-bf-cache-key": "k"}
+
+    first, second = ask_in(session, request, headers=headers), ask_in(session, request, headers=headers)
+
+    assert trail(first) == [("openai", "gpt-4o", 0, "error", 503), ("groq", "llama", 1, "answer", 200)]
+    assert trail(second) == [("openai", "gpt-4o", 0, "error", 503), ("groq", "llama", 1, "cached", 200)]
+    assert [response.exchange.outcome.trail[-1].took_s for response in (first, second)] == [0.1, 0.0]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 @pytest.mark.parametrize("version", PROFILE_NAMES)
 def test_the_answer_is_that_of_the_one_who_served(version: str, stream: bool) -> None:
     scenario = TRAIL.replace("version: 1\n", f'version: 1\ngateway: {{version: "{version}"}}\n')
