@@ -58,7 +58,8 @@ def scenario(stub_count: int, pace: Pace | None = None) -> str:
     if pace is not None:
         settings |= {"ttft": f"{pace.ttft_s * 1000:g}ms", "tokens_per_second": f"{pace.tokens_per_second:g}"}
     listed = ", ".join(f"{key}: {value}" for key, value in settings.items())
-    lines = ["version: 1", "defaults:", f"  pace: {{{listed}}}", "stubs:"]
+    price = f"gateway: {{pricing: {{{MODEL}: {{input: 2.5, output: 10}}}}}}"  # as shipped files have it
+    lines = ["version: 1", price, "defaults:", f"  pace: {{{listed}}}", "stubs:"]
     measured = dict(zip((0, stub_count // 2, stub_count - 1), PLACES, strict=True))
     for number in range(stub_count):
         place = measured.get(number)

@@ -50,7 +50,8 @@ class Responder:
     def __init__(self, scope: Message, timeline: Timeline) -> None:
         self._protocol: ConnectionProtocol
         self._cycle: RequestResponseCycle
-        self._protocol, self._cycle = scope["extensions"][CONNECTION]
+        # Taken out, for the cycle holds the scope: left in, each request would be garbage that only the collector finds.
+        self._protocol, self._cycle = scope.pop("extensions")[CONNECTION]
         self._timeline = timeline
         if timeline.end == "close":
             self._framing = "close"
