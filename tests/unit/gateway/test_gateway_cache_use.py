@@ -299,7 +299,7 @@ def test_a_script_says_that_it_is_a_hit(version: ProfileName, headers: Mapping[s
 
 @STREAMS
 def test_a_script_says_that_it_is_a_miss(stream: bool) -> None:
-    """Although it was answered before."""
+    """Although it was answered before; nothing is stored, so that the next stub is not answered from it."""
     session = session_with({**SCRIPTED, "cache": "miss"}, gateway=FREE)
 
     for _time in range(2):
@@ -307,6 +307,7 @@ def test_a_script_says_that_it_is_a_miss(stream: bool) -> None:
         assert (response.text, hit(response)) == ("Stored.", "miss")
         assert max(response.exchange.outcome.cast.times_s) == 2
     assert hit(ask_in(session, chat(stream=stream))) == "miss"
+    assert len(session.gateway_state.cache) == 0
 
 
 def test_a_script_says_how_near_a_semantic_hit_is() -> None:

@@ -42,6 +42,7 @@ REPLIED = st.fixed_dictionaries(
 BEHAVIOURS: st.SearchStrategy[dict[str, Any]] = st.one_of(
     REPLIED,
     st.just({"auto": True}),
+    st.sampled_from(["unavailable", "rate_limited", "unauthorized"]).map(lambda name: {"error": name}),
     st.sampled_from(sorted(PROVIDER_ERRORS)).map(lambda name: {"error": name}),
     st.sampled_from(sorted(GATEWAY_ERRORS)).map(lambda name: {"gateway_error": name}),
     st.just({"raw": {"status": 418, "text": "tea"}}),
@@ -75,21 +76,21 @@ def stubs(draw: st.DrawFn) -> dict[str, Any]:
 
 KEYS = [{"name": "main", "weight": 3}, {"name": "spare", "models": ["*-mini", "gpt-4o"], "aliases": {"gpt-4o": "ours"}}]
 RULES = st.fixed_dictionaries(
-    {},
+    {"max_retries": st.sampled_from([2, 1, 3, 0])},
     optional={
-        "max_retries": st.integers(0, 3),
-        "keys": st.sampled_from([[], KEYS[:1], KEYS]),
+        "keys": st.sampled_from([KEYS, KEYS[:1], []]),
         "timeout": st.sampled_from(["500ms", "5s"]),
         "stream_idle_timeout": st.sampled_from(["50ms", "5s"]),
         "validate": st.booleans(),
     },
 )
+SELDOM = st.sampled_from([False] * 7 + [True])
 LIMITED = st.fixed_dictionaries(
     {},
     optional={
         "name": st.just("team"),
-        "active": st.booleans(),
-        "expires": st.sampled_from(["5s", "1h"]),
+        "active": SELDOM.map(lambda off: not off),
+        "expires": st.sampled_from(["1h", "5s"]),
         "providers": st.dictionaries(st.sampled_from(PROVIDERS), st.sampled_from([["*"], ["gpt-4o"], []]), max_size=3),
         "budgets": st.sampled_from([[{"limit": 0}], [{"limit": 20, "resets": "10s"}]]),
         "rate_limit": st.sampled_from([{"requests": "2/10s"}, {"tokens": "20/10s", "requests": "3/1m"}]),
@@ -98,14 +99,14 @@ LIMITED = st.fixed_dictionaries(
 GATEWAYS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
-        "providers": st.dictionaries(st.sampled_from(PROVIDERS), RULES, max_size=3),
+        "providers": st.fixed_dictionaries({"openai": RULES}, optional={"groq": RULES, "anthropic": RULES}),
         "fallbacks": st.just({"openai/*": ["groq/llama", "anthropic/claude"]}),
         "cache": st.fixed_dictionaries(
             {}, optional={"default_key": st.just("k"), "semantic": st.booleans(), "ttl": st.just("10s")}
         ),
-        "require_virtual_key": st.booleans(),
-        "required_headers": st.just(["x-team"]),
-        "virtual_keys": st.dictionaries(st.sampled_from(["sk-bf-a", "sk-bf-b"]), LIMITED, max_size=2),
+        "require_virtual_key": SELDOM,
+        "required_headers": SELDOM.map(lambda wanted: ["x-team"] if wanted else []),
+        "virtual_keys": st.fixed_dictionaries({"sk-bf-a": LIMITED, "sk-bf-b": LIMITED}),
         "pricing": PRICES.map(lambda price: {"*/*": price, "openai/gpt-4o": price}),
         "cost": st.sampled_from(["computed", "from_provider", "none"]),
         "raw": st.fixed_dictionaries({}, optional={"request": st.booleans(), "response": st.booleans()}),
@@ -115,7 +116,7 @@ GATEWAYS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 HEADERS = st.fixed_dictionaries(
     {},
     optional={
-        "x-bf-vk": st.sampled_from(["sk-bf-a", "sk-bf-b", "sk-bf-c"]),
+        "x-bf-vk": st.sampled_from(["sk-bf-a", "sk-bf-b", "sk-bf-a", "sk-bf-c"]),
         "x-team": st.just("t"),
         "x-bf-cache-key": st.just("k"),
         "x-bf-cache-type": st.sampled_from(["direct", "semantic", "x"]),
@@ -130,14 +131,16 @@ HEADERS = st.fixed_dictionaries(
 BODIES = st.builds(
     chat,
     st.sampled_from(["a", "b"]),
-    model=st.sampled_from(["gpt-4o", "openai/gpt-4o-mini", "anthropic/claude", "openai/", "mistral/x", ""]),
+    model=st.sampled_from(["gpt-4o"] * 6 + ["openai/gpt-4o-mini", "anthropic/claude", "openai/", "mistral/x", ""]),
     stream=st.booleans(),
     fallbacks=st.lists(st.sampled_from(["groq/llama", "anthropic/claude", "nobody/x", "plain"]), max_size=3),
-    temperature=st.sampled_from([None, 1, 3]),
+    temperature=st.sampled_from([None, None, 1, 3]),
 )
 PLAYED = st.just(WHOLE) | st.builds(Played, st.just(value=True), st.integers(0, 3))
 ASKED = st.lists(st.tuples(BODIES, HEADERS, PLAYED, st.sampled_from([0, 3, 20])), min_size=1, max_size=4)
-SCENARIOS = st.lists(stubs(), max_size=3)
+SCENARIOS = st.lists(stubs(), max_size=4).flatmap(
+    lambda found: st.sampled_from([[*found, {"reply": "one two three"}], [*found, {"auto": True}], found])
+)
 
 
 def kept(session: Session) -> Any:
