@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,9 @@ def tests(session: nox.Session, lane: str) -> None:
 
 @nox.session(python=PYTHONS)
 def pythons(session: nox.Session) -> None:
-    """The tests of the package itself, on every Python that this machine has."""
+    """The tests of the package itself, on every Python that this machine has but the one of the main lane."""
+    if session.python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        session.skip("the main lane runs on this one")
     install(session, "test")
     pytest(session, *ELSEWHERE)
 

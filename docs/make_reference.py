@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, and the table of docs/profiles.md, from the code and from vocabulary/words.yaml.
+"""Writes docs/reference.md, and the tables of docs/profiles.md and docs/quirks.md, from the code and from vocabulary/words.yaml.
 
 Run `python docs/make_reference.py` after a change to the language; a test fails while the pages are behind the code.
 """
@@ -31,6 +31,8 @@ from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS, ProviderError
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS, gateway_error
 from mockbifrost.vocabulary.node import Node
 from mockbifrost.vocabulary.paces import PACES
+from mockbifrost.vocabulary.quirks import QUIRKS
+from mockbifrost.vocabulary.settings import Dollars, Positive, Resets, Share
 from mockbifrost.vocabulary.words import sections
 from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.envelope import http_status
@@ -39,6 +41,7 @@ from mockbifrost.wire.profiles import PROFILES, Profile, ProfileName
 DOCS: Final = Path(__file__).resolve().parent
 BEGIN: Final = "<!-- made by make_reference.py: -->\n"
 END: Final = "<!-- until here -->\n"
+ISSUES: Final = "https://github.com/maximhq/bifrost/issues/"
 
 FRAGMENTS: Final = {
     "openai": "as OpenAI does: the name first, then the arguments in pieces",
@@ -178,6 +181,9 @@ class Words:
         self._titles = titles
         self._known: list[tuple[Any, str]] = [
             (Duration, "[duration](#durations)"),
+            (Positive, "[duration](#durations)"),
+            (Dollars, "dollars"),
+            (Share, "number from 0 to 1"),
             (kinds.Numbers, "number, list or range"),
             (kinds.Names, "text or list"),
             (kinds.OneOrMoreNames, "text or list"),
@@ -214,20 +220,20 @@ class Words:
         raise TypeError(f"{hint} has no words: give it `types` in words.yaml")
 
 
-def default_of(field: FieldInfo) -> str:
+def default_of(field: FieldInfo, hint: Any) -> str:
     """The default as it would be written; nothing where leaving the key out means leaving it out."""
     value = field.default
     if field.is_required() or value in (None, (), "") or field.default_factory is not None:
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return (
-        f"`[{', '.join(value)}]`"
-        if isinstance(value, tuple)
-        else f"`{value:g}`"
-        if isinstance(value, float)
-        else f"`{value}`"
-    )
+    if hint == Resets:
+        return f"`{value[1]}`"
+    if hint in (Duration, Positive):
+        return f"`{format_duration(value)}`"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(value)}]`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def key_tables() -> Iterator[str]:
@@ -250,7 +256,7 @@ def key_tables() -> Iterator[str]:
         for name, field in model.model_fields.items():
             key = field.alias or name
             said = section.get("types", {}).get(key) or words.of(hints[name])
-            rows.append([f"`{key}`", said, default_of(field), keys[key]])
+            rows.append([f"`{key}`", said, default_of(field, hints[name]), keys[key]])
         yield f"## {section['title']}\n\n{section['intro']}\n\n{table(['key', 'value', 'default', ''], rows)}"
 
 
@@ -447,6 +453,17 @@ def profile_table() -> str:
     return table(["", *PROFILES, "source"], rows)
 
 
+def quirk_table() -> str:
+    """All quirks, with the releases that had them."""
+    rows = [[f"`{quirk.name}`", quirk.effect, quirk.releases, source_of(quirk.source)] for quirk in QUIRKS.values()]
+    return table(["name", "what happens", "releases", "source"], rows)
+
+
+def source_of(text: str) -> str:
+    """An issue of the gateway as a link, anything else as it is."""
+    return f"[{text}]({ISSUES}{text[1:]})" if text.startswith("#") else text
+
+
 def yes_or_no(value: object) -> str:
     """A cell."""
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
@@ -460,10 +477,10 @@ def with_table(page: str, made: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Each page that is made, as it should be."""
-    profiles = DOCS / "profiles.md"
+    with_tables = {DOCS / "profiles.md": profile_table(), DOCS / "quirks.md": quirk_table()}
     return {
         DOCS / "reference.md": reference(),
-        profiles: with_table(profiles.read_text(encoding="utf-8"), profile_table()),
+        **{path: with_table(path.read_text(encoding="utf-8"), made) for path, made in with_tables.items()},
     }
 
 

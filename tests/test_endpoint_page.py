@@ -14,7 +14,7 @@ import pytest
 
 from mockbifrost import MockBifrost
 from tests.harness import ask_in, chat, session_with
-from tests.test_scenarios import CASES, FOLDER, play
+from tests.test_scenarios import CASES, FOLDER, Desk, play
 
 PAGE = Path(__file__).resolve().parents[2] / "shared" / "reference" / "endpoint-page.txt"
 FIELDS = re.findall(
@@ -257,14 +257,15 @@ def sent(request: pytest.FixtureRequest) -> tuple[bool, set[str]]:
 
     def keep(response: httpx2.Response) -> None:
         response.read()
-        if response.status_code == 200 and "raw" not in response.headers.get("x-mockbifrost-stub", ""):
+        completion = response.url.path.endswith("/chat/completions") and response.status_code == 200
+        if completion and "raw" not in response.headers.get("x-mockbifrost-stub", ""):
             bodies.append(response.text)
 
     hooks = {"response": [keep]}
     with MockBifrost(scenarios=[FOLDER]) as server, httpx2.Client(trust_env=False, event_hooks=hooks) as client:
         for case in CASES:
             with server.session(verify=False) as session:
-                play(case, client, f"{session.base_url}", stream=stream)
+                play(case, Desk(server, client, session, case.session), stream=stream)
     for one in REPLIES:
         session_of_one = session_with({"reply": one.reply}, gateway=one.gateway)
         for body in one.asked:

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from mockbifrost import MockBifrost, Session
 from mockbifrost.cli import main
+from mockbifrost.gateway import pricing
 from mockbifrost.scenario.load import load_paths
 from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
@@ -30,7 +31,8 @@ SSE_DATA = re.compile(r"^data: (.*)$", re.MULTILINE)
 class Step:
     """One request: what the application adds to the conversation, the stub that must answer, and what it must say."""
 
-    stub: str
+    stub: str | None
+    """None: the gateway answers by itself, out of its cache or with a refusal."""
     user: str | None = None
     results: Sequence[Any] = ()
     """Of the tools that the answer before this one called, in its order."""
@@ -39,11 +41,18 @@ class Step:
     status: int = 200
     says: str | None = None
     calls: Sequence[tuple[str, Any]] = ()
+    anew: bool = False
+    """It begins another conversation."""
+    later: str | None = None
+    """So much time passes before it."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    trail: Sequence[tuple[str, int]] | None = None
+    """Of each attempt the key and the status, where they matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A conversation, with the parameters that all its requests carry."""
+    """A conversation, with the parameters that all its requests carry. `session` is that of the file, where it has one."""
 
     id: str
     steps: Sequence[Step]
@@ -72,6 +81,10 @@ DELETES = Step(
     says="I need your approval for this.",
 )
 INVOICE = "Read the invoice, as JSON."
+BUSY, REVOKED = "Are you busy, main key?", "Were you revoked, main key?"
+PINNED = {"x-bf-api-key": "main"}
+OPEN, CACHED = "When do you open?", {"x-bf-cache-key": "demo"}
+REPORT, CENT, TWICE = "Write a report.", {"x-bf-vk": "sk-bf-cent"}, {"x-bf-vk": "sk-bf-twice"}
 FIRST_TURN = Step("turn one asks for the number", "A table, please.", says="Gladly. For how many people?")
 
 CASES = (
@@ -239,6 +252,126 @@ CASES = (
         (Step("auto", "auto: book a flight"), Step("auto", results=["booked"])),
         tools("book_flight"),
     ),
+    Case(
+        "failover",
+        (
+            Step(
+                "failover answers",
+                "Who answers?",
+                says="I do, says anthropic/claude-sonnet-4-5.",
+                trail=[("openai-key-1", 503)] * 3 + [("anthropic-key-1", 200)],
+            ),
+        ),
+        session="failover",
+    ),
+    Case(
+        "failover without a fallback",
+        (Step("failover primary is down", "Who answers?", status=503),),
+        {"model": "openai/gpt-4o-mini"},
+        session="failover",
+    ),
+    Case(
+        "everything is down",
+        (
+            Step(
+                "all down primary",
+                "Is anybody there?",
+                status=503,
+                trail=[("openai-key-1", 503)] * 2 + [("anthropic-key-1", 529)] + [("mistral-key-1", 502)] * 2,
+            ),
+        ),
+        session="all-down",
+    ),
+    Case(
+        "all down: anthropic",
+        (Step("all down overloaded", "Is anybody there?", status=529),),
+        {"model": "anthropic/claude-sonnet-4-5"},
+        session="all-down",
+    ),
+    Case(
+        "all down: mistral",
+        (Step("all down hangs up", "Is anybody there?", status=502),),
+        {"model": "mistral/mistral-large-latest"},
+        session="all-down",
+    ),
+    Case(
+        "key rotation after a 429",
+        (Step("key is a spare one", BUSY, says="The spare key works.", trail=[("main", 429), ("spare", 200)]),),
+        session="key-rotation",
+    ),
+    Case(
+        "key rotation after a 401",
+        (Step("key is a spare one", REVOKED, says="The spare key works.", trail=[("main", 401), ("spare", 200)]),),
+        session="key-rotation",
+    ),
+    Case(
+        "key rotation without another key",
+        (
+            Step("key is rate limited", BUSY, status=429, headers=PINNED, trail=[("main", 429)] * 2),
+            Step(
+                "key was revoked", REVOKED, status=502, anew=True, headers=PINNED, trail=[("main", 401), ("main", 502)]
+            ),
+        ),
+        session="key-rotation",
+    ),
+    Case(
+        "key rotation to the end",
+        (
+            Step(
+                "keys were all revoked",
+                "Were all keys revoked?",
+                status=502,
+                trail=[("main", 401), ("spare", 401), ("spare", 502)],
+            ),
+        ),
+        session="key-rotation",
+    ),
+    Case(
+        "flapping",
+        (
+            Step("flapping is down", "Are you up?", status=503),
+            Step("flapping is up", "Are you up?", anew=True, later="10s"),
+            Step("flapping is down", "Are you up?", anew=True, later="50s", status=503),
+        ),
+        session="flapping",
+    ),
+    Case(
+        "cache hit",
+        (
+            Step("cache is filled", OPEN, headers=CACHED, says="We open at nine."),
+            Step(None, OPEN, anew=True, headers=CACHED, says="We open at nine.", trail=[("openai-key-1", 200)]),
+            Step(None, "What are your opening hours?", anew=True, headers=CACHED, says="We open at nine."),
+            Step("cache is filled", OPEN, anew=True),
+            Step("cache is filled", OPEN, anew=True, headers=CACHED, later="5m1s"),
+        ),
+        session="cache",
+    ),
+    Case(
+        "cache hit by script",
+        (Step("cache has it by script", "Where are you?", says="In the old town."),),
+        session="cache",
+    ),
+    Case(
+        "budget",
+        (
+            Step("budget is spent on a report", REPORT, headers=CENT, says="The report."),
+            Step("budget is spent on a report", REPORT, anew=True, headers=CENT),
+            Step(None, REPORT, anew=True, headers=CENT, status=402),
+            Step("budget is spent on a report", REPORT, anew=True, headers=CENT, later="1d"),
+            Step(None, REPORT, anew=True, status=401),
+        ),
+        session="budget",
+    ),
+    Case(
+        "rate limit",
+        (
+            Step("rate limit is not reached", "May I?", headers=TWICE, says="You may."),
+            Step("rate limit is not reached", "May I?", anew=True, headers=TWICE, later="59s"),
+            Step(None, "May I?", anew=True, headers=TWICE, status=429),
+            Step("rate limit is not reached", "May I?", anew=True, headers=TWICE, later="1s"),
+        ),
+        session="rate-limit",
+    ),
     one("raw html page", "raw: html page", status=502),
     one("raw stream", "raw: hand-written stream"),
     one("raw stream that fails in the middle", "raw: broken stream"),
@@ -264,6 +397,7 @@ class Answer:
     status: int
     message: Mapping[str, Any]
     rest: Any
+    trail: Sequence[tuple[str, int]] = ()
 
     @property
     def calls(self) -> list[tuple[str, Any]]:
@@ -306,17 +440,38 @@ def session(server: MockBifrost) -> Iterator[Session]:
         yield made
 
 
-def base_url_of(case: Case, server: MockBifrost, session: Session) -> str:
-    """A fresh session, or the one that the scenario file asks for."""
-    return f"{server.url}/s/{case.session}/pydanticai/v1" if case.session else session.base_url
+class Desk:
+    """Where a case is asked: a fresh session, or that of the scenario file as it was at first."""
+
+    def __init__(self, server: MockBifrost, client: httpx2.Client, session: Session, own: str | None) -> None:
+        id = own or session.id
+        self.address = f"{server.url}/s/{id}/pydanticai/v1/chat/completions"
+        self._control = f"{server.url}/__mockbifrost/sessions/{id}"
+        self._client = client
+        self._client.post(f"{self._control}/reset").raise_for_status()
+
+    def let_pass(self, time: str) -> None:
+        """Move the session's clock."""
+        self._client.post(f"{self._control}/clock", json={"advance": time}).raise_for_status()
+
+    def ask(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        """One request, and what was tried for it."""
+        answer = answer_of(self._client.post(self.address, json=body, headers=headers))
+        entry = self._client.get(f"{self._control}/journal").json()["entries"][-1]
+        return replace(answer, trail=[(attempt.get("key"), attempt["status"]) for attempt in entry.get("trail", ())])
 
 
-def play(case: Case, client: httpx2.Client, base_url: str, *, stream: bool) -> list[Answer]:
+def play(case: Case, desk: Desk, *, stream: bool) -> list[Answer]:
     """The whole conversation; each answer goes into the next request, as an application would send it."""
-    messages: list[dict[str, Any]] = [{"role": "system", "content": case.system}] if case.system else []
+    begun: list[dict[str, Any]] = [{"role": "system", "content": case.system}] if case.system else []
+    messages = [*begun]
     answers: list[Answer] = []
     for step in case.steps:
-        if answers and not step.retry:
+        if step.later is not None:
+            desk.let_pass(step.later)
+        if step.anew:
+            messages = [*begun]
+        elif answers and not step.retry:
             last = answers[-1].message
             messages.append(
                 {"role": "assistant", **{key: last[key] for key in ("content", "tool_calls") if key in last}}
@@ -327,8 +482,7 @@ def play(case: Case, client: httpx2.Client, base_url: str, *, stream: bool) -> l
         if step.user is not None:
             messages.append({"role": "user", "content": step.user})
         body = {"model": "openai/gpt-4o", "messages": messages, "stream": stream, **case.asked}
-        headers = {"x-stainless-retry-count": str(step.retry)}
-        answers.append(answer_of(client.post(f"{base_url}/chat/completions", json=body, headers=headers)))
+        answers.append(desk.ask(body, {"x-stainless-retry-count": str(step.retry), **step.headers}))
     return answers
 
 
@@ -411,7 +565,7 @@ def added(before: Any, more: Any) -> Any:
 def test_a_conversation_is_answered_by_the_stubs_it_is_meant_for(
     case: Case, stream: bool, session: Session, server: MockBifrost, client: httpx2.Client
 ) -> None:
-    answers = play(case, client, base_url_of(case, server, session), stream=stream)
+    answers = play(case, Desk(server, client, session, case.session), stream=stream)
 
     assert [(answer.stub, answer.status) for answer in answers] == [(step.stub, step.status) for step in case.steps]
     for step, answer in zip(case.steps, answers, strict=True):
@@ -419,6 +573,8 @@ def test_a_conversation_is_answered_by_the_stubs_it_is_meant_for(
             assert answer.message.get("content", "") == step.says
         if step.calls:
             assert answer.calls == list(step.calls)
+        if step.trail is not None:
+            assert answer.trail == list(step.trail)
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
@@ -426,16 +582,34 @@ def test_a_stream_says_what_a_plain_answer_says(case: Case, server: MockBifrost,
     answers: list[list[Answer]] = []
     for stream in (False, True):
         with server.session(verify=False) as session:
-            answers.append(play(case, client, base_url_of(case, server, session), stream=stream))
+            answers.append(play(case, Desk(server, client, session, case.session), stream=stream))
 
     plain, streamed = answers
     assert streamed == plain
 
 
+def test_every_price_is_pinned(
+    server: MockBifrost, client: httpx2.Client, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that another release of the catalogue changes no byte, and none has to be imported."""
+    asked: list[tuple[str, str]] = []
+
+    def catalogue(provider: str, model: str) -> tuple[pricing.Level, ...]:
+        asked.append((provider, model))
+        return ()
+
+    monkeypatch.setattr(pricing, "_catalogue", catalogue)
+
+    for case in CASES:
+        play(case, Desk(server, client, session, case.session), stream=False)
+
+    assert asked == []
+
+
 def test_every_stub_of_the_folder_has_its_request(scenarios: tuple[LoadedScenario, ...]) -> None:
     shipped = Counter(stub.name for scenario in scenarios for stub in scenario.model.stubs)
 
-    assert set(shipped) == {step.stub for case in CASES for step in case.steps}
+    assert set(shipped) == {step.stub for case in CASES for step in case.steps if step.stub is not None}
     assert [name for name, count in shipped.items() if count > 1] == []
 
 
@@ -458,12 +632,19 @@ def test_the_command_in_the_head_is_answered_by_the_file_itself(
     commands = re.findall(r"^# (curl .+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert commands
 
+    for own in {scenario.model.session for scenario in load_paths([path])} - {None}:
+        client.post(f"{server.url}/__mockbifrost/sessions/{own}/reset").raise_for_status()
     for command in commands:
         words = shlex.split(command)
         (address,) = [word for word in words if word.startswith("127.0.0.1:8080/")]
         where = address.removeprefix("127.0.0.1:8080")
-        url = server.url + where if where.startswith("/s/") else session.url + where
-        response = client.post(url, content=words[words.index("-d") + 1])
+        url = server.url + where if where.startswith(("/s/", "/__mockbifrost/")) else session.url + where
+        given = [words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H"]
+        headers = dict(given)
+        response = client.post(url, content=words[words.index("-d") + 1], headers=headers)
+        if where.startswith("/__mockbifrost/"):
+            assert response.status_code == 200, response.text
+            continue
 
         assert ("-N" in words) == (response.request.content.find(b'"stream": true') > 0)
         assert response.headers["x-mockbifrost-stub"] in path.read_text(encoding="utf-8")

@@ -88,8 +88,16 @@ class Lookup:
 
 
 @value
+class Used:
+    """The key that an answer was had with, and what it has in the place of the model."""
+
+    key: str | None
+    deployment: str | None
+
+
+@value
 class Hit:
-    """An entry found: its answer, and the provider and model that were asked for it.
+    """An entry found: its answer, the provider and model that were asked for it, the key that was used and the deployment behind it.
 
     Semantic ones have a similarity, and the threshold that it reached.
     """
@@ -101,6 +109,7 @@ class Hit:
     model: str
     similarity: float | None = None
     threshold: float | None = None
+    used: Used | None = None
 
 
 def lookup_of(
@@ -320,6 +329,7 @@ class _Entry:
     model: str
     last_s: int
     size: int
+    used: Used | None
 
 
 class Cache:
@@ -350,7 +360,7 @@ class Cache:
         second = floor(now_s)
         entry = self._entries.get(lookup.id) if lookup.direct else None
         if entry is not None and second <= entry.last_s:
-            return Hit("direct", entry.id, entry.answer, entry.provider, entry.model)
+            return Hit("direct", entry.id, entry.answer, entry.provider, entry.model, used=entry.used)
         return self._nearest(lookup, second) if lookup.wording is not None else None
 
     def _nearest(self, lookup: Lookup, second: int) -> Hit | None:
@@ -363,10 +373,19 @@ class Cache:
                 nearest, best = entry, score
         if nearest is None:
             return None
-        return Hit("semantic", nearest.id, nearest.answer, nearest.provider, nearest.model, best, lookup.threshold)
+        return Hit(
+            "semantic",
+            nearest.id,
+            nearest.answer,
+            nearest.provider,
+            nearest.model,
+            best,
+            lookup.threshold,
+            nearest.used,
+        )
 
-    def store(self, lookup: Lookup, answer: Answer, size: int, now_s: float) -> None:
-        """Keep an answer of `size` bytes, in place of an older one of that id, for the look-up's time to live.
+    def store(self, lookup: Lookup, answer: Answer, size: int, now_s: float, used: Used | None = None) -> None:
+        """Keep an answer of `size` bytes that was had with this key, in place of an older one of that id, for the look-up's time to live.
 
         What has expired goes first, then the oldest, as far as room is needed. Nothing changes for a look-up that does not store;
         an answer that is larger than all of the store is not kept.
@@ -391,6 +410,7 @@ class Cache:
             lookup.model,
             last_s,
             size,
+            used,
         )
         self._entries[entry.id] = entry
         self._families.setdefault(entry.family, {})[entry.id] = entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mockbifrost.gateway.cache import Lookup
+from mockbifrost.gateway.cache import Lookup, Used
 from mockbifrost.gateway.configuration import VirtualKey
 from mockbifrost.gateway.keys import Pinned
 from mockbifrost.provider.answer import Answer, StubRef
@@ -114,7 +114,7 @@ class Outcome:
     raw: bool = False
     virtual_key: VirtualKey | None = None
     charge: Charge | None = None
-    stored: tuple[Lookup, Answer] | None = None
+    stored: tuple[Lookup, Answer, Used] | None = None
     pinned: Pinned | None = None
     cache: JsonObject | None = None
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from mockbifrost.gateway.billing import Bill, bill_of, cached_bill
-from mockbifrost.gateway.cache import Hit, Lookup, hit_debug, lookup_of, miss_debug
+from mockbifrost.gateway.cache import Hit, Lookup, Used, hit_debug, lookup_of, miss_debug
 from mockbifrost.gateway.configuration import Gateway, Key, ProviderRules, VirtualKey
 from mockbifrost.gateway.denied import Denied
 from mockbifrost.gateway.failures import failure_error
@@ -125,7 +125,7 @@ class _Journey:
     """One request on its way past its targets. Lives for one call of `decide`."""
 
     __slots__ = (
-        "asked", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primarys", "profile", "provider",
+        "asked", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primary_headers", "profile", "provider",
         "state", "stream", "tally", "trail", "virtual_key", "waited_s",
     )  # fmt: skip
 
@@ -155,7 +155,7 @@ class _Journey:
         self.primary = parse_model(asked.request.model, gateway.providers)
         self.virtual_key: VirtualKey | None = None
         self.pinned: Pinned | None = None
-        self.primarys: RawHeaders = []
+        self.primary_headers: RawHeaders = []
         """The headers of the provider that came with the primary's failure."""
 
     @property
@@ -194,7 +194,7 @@ class _Journey:
             outcome, goes_on = self.try_target(target, fallback)
             if not goes_on:
                 if "header_leak_on_fallback" in self.gateway.quirks:
-                    leaked = wire_headers.handed_on(self.primarys, outcome.headers)
+                    leaked = wire_headers.handed_on(self.primary_headers, outcome.headers)
                     outcome.headers.extend([pair for pair in leaked if pair not in outcome.headers])
                 return outcome
         # The primary's error, when the last fallback has failed too: after all the time, with the whole trail.
@@ -227,8 +227,8 @@ class _Journey:
             return self.refused(attempt, said, reached.stub), False
         if self.virtual_key is not None:
             denied = target_denied(self.virtual_key, self.state.limits, target.provider, target.model, self.now_s)
-            if denied is not None:
-                return self.denied(attempt, denied), denied.scope == "target"
+            if denied is not None:  # before a key is chosen
+                return self.denied(replace(attempt, key=None), denied), denied.scope == "target"
         lookup: Lookup | None = None
         if self.marked or self.gateway.cache.default_key is not None or _scripts_cache(said):
             lookup, hit = self.from_cache(attempt, reached)
@@ -313,6 +313,8 @@ class _Journey:
 
     def cached(self, attempt: Attempt, lookup: Lookup, hit: Hit, stub: StubRef | None) -> Outcome:
         """A stored answer: the same ids, words and usage, without any wait; it costs nothing. Source: gateway-behaviour.md 2.5, 2.7."""
+        if hit.used is not None:  # what is stored says whose it was
+            attempt = replace(attempt, key=hit.used.key, deployment=hit.used.deployment)
         debug = hit_debug(self.profile, lookup, hit)
         bill = cached_bill(self.gateway, attempt.provider, attempt.model, hit.answer)
         outcome = self.sent(attempt, hit.answer, stub, bill, debug, cached=True)
@@ -403,7 +405,7 @@ class _Journey:
         bill = bill_of(self.gateway, attempt.provider, attempt.model, answer)
         outcome = self.sent(attempt, answer, stub, bill, debug)
         if lookup is not None and lookup.stores and answer.cache is None:
-            outcome = replace(outcome, stored=(lookup, answer))
+            outcome = replace(outcome, stored=(lookup, answer, Used(attempt.key, attempt.deployment)))
         return outcome
 
     def sent(
@@ -513,7 +515,7 @@ class _Journey:
         error = failure_error(said) if said is not None else failure.error  # type: ignore[union-attr]  # no Failure: it broke
         provided = wire_headers.provider_headers(said.headers) if said is not None else []
         if not attempt.fallback:
-            self.primarys = provided
+            self.primary_headers = provided
         return self.error(attempt, error, stub, provided)
 
     def refused(self, attempt: Attempt, refusal: Refusal, stub: StubRef | None) -> Outcome:

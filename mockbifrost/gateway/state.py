@@ -39,8 +39,8 @@ class GatewayState:
             if key is not None and not charge.cached:
                 self.limits.charge(key, tokens=charge.total_tokens, dollars=charge.dollars, now_s=now_s)
         if outcome.stored is not None and whole:
-            lookup, answer = outcome.stored
-            self.cache.store(lookup, answer, outcome.cast.size, now_s)
+            lookup, answer, used = outcome.stored
+            self.cache.store(lookup, answer, outcome.cast.size, now_s, used)
         return charge
 
     def reset(self) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from mockbifrost.scenario.fields import Switch
 from mockbifrost.vocabulary.node import Node, Problem
-from mockbifrost.vocabulary.rules import at_most_one, belong
+from mockbifrost.vocabulary.rules import belong, one_of_these
+
+NAMES: Final = ("hit", "miss")
+"""What a text alone may be."""
 
 
 class CacheModel(Node):
@@ -17,7 +20,7 @@ class CacheModel(Node):
 
     place: ClassVar[str] = "cache"
     wanted: ClassVar[str] = "hit, miss, or a mapping such as {hit: semantic, similarity: 0.93}"
-    rules: ClassVar[Mapping[str, object]] = at_most_one(("hit", "miss")) | belong({"similarity": "hit"})
+    rules: ClassVar[Mapping[str, object]] = one_of_these(NAMES) | belong({"similarity": "hit"})
 
     hit: Literal["direct", "semantic"] | None = None
     miss: Switch = False

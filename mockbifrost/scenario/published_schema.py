@@ -10,6 +10,8 @@ import orjson
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from mockbifrost.scenario.cache_model import NAMES as CACHE_NAMES
+from mockbifrost.scenario.cache_model import CacheModel
 from mockbifrost.scenario.model import ScenarioModel
 from mockbifrost.scenario.reply_model import ToolCallModel
 from mockbifrost.scenario.upstream_model import NAMES, UpstreamModel
@@ -79,6 +81,8 @@ def _shorthands(node: type[Node], mapping: Mapping[str, Any]) -> list[JsonSchema
     """What stands for a mapping of the node: the text that `short_for` takes, and what only some nodes know."""
     if node is UpstreamModel:
         return [names(NAMES)]
+    if node is CacheModel:
+        return [names(CACHE_NAMES)]
     if not node.short_for:
         return []
     meant = {key: value for key, value in mapping["properties"][node.short_for].items() if key != "description"}

@@ -209,8 +209,10 @@ class Session:
             content = sum(outcome.cast.content) if played.closed else 0
             share = 1.0 if not played.closed else played.chunks / content if content else 0.0
             exchange.entry.charge = self.gateway_state.settle(
-                outcome, self.clock.elapsed_s() + outcome.waited_s, share, whole=not played.closed
+                outcome, self.clock.elapsed_s(), share, whole=not played.closed
             )
+            if outcome.stored is not None:  # the journal need not hold it as well
+                exchange.entry.outcome = replace(outcome, stored=None)
         self.journal.grow(exchange.entry, exchange.outcome.cast.size)
         if exchange.fingerprint is not None:
             badly = played.closed or exchange.outcome.ended_badly

@@ -78,12 +78,31 @@ TAKEN = """\
 - {sequence: [a, {error: overloaded, pace: slow}], scope: conversation}
 - {upstream: reset, pace: slow}
 - {reply: a, upstream: {cut: {at: {text: b}, how: reset}}}
+- {reply: {content: a, cost: null}, cache: hit}
+- {reply: {content: a, cost: {total_cost: 0.5}}, cache: {hit: semantic, similarity: 1}}
+- {sequence: [{reply: {content: a, cost: 2}, cache: miss}]}
 - {sequence: [{upstream: {error_event: {message: a, type: null}}}, {auto: {}, upstream: {stall: {}}}]}
 """
 
 
+GATEWAY = """\
+  version: 2.2
+  providers:
+    openai: {}
+    house: {keys: [], max_retries: 100, retry_backoff: {initial: 0, max: 0}, timeout: 1ms}
+    azure: {keys: [{name: a, weight: 0, models: [], aliases: {b: c}}]}
+  fallbacks: {openai/*: [], openai/a: [house/b/c]}
+  cache: {default_key: null, similar: [[a, b, 0], [c, d, 1]], threshold: 0}
+  required_headers: [X-Tenant]
+  virtual_keys: {sk-bf-a: {expires: 1h, budgets: [{limit: 0}], rate_limit: {tokens: 10 / 1m}, providers: {house: []}}}
+  pricing: {openai/a*: {}}
+  cost: null
+  quirks: [no_usage_chunk]
+"""
+
+
 def test_shorthands_fit() -> None:
-    text = f"version: 1\ngateway: {{version: 2.2, providers: {{openai: {{}}}}}}\nstubs:\n{TAKEN}"
+    text = f"version: 1\ngateway:\n{GATEWAY}stubs:\n{TAKEN}"
     load_text(text, "a.yaml")
 
     assert refused(text) == []
@@ -101,6 +120,19 @@ def test_shorthands_fit() -> None:
         "version: 1\ngateway: {version: '3.0'}",
         "version: 1\ngateway: {providers: {a/b: {}}}",
         "version: 1\ngateway: {providers: {openai: }}",
+        "version: 1\ngateway: {providers: {openai: {max_retries: -1}}}",
+        "version: 1\ngateway: {providers: {openai: {timeout: 30}}}",
+        "version: 1\ngateway: {providers: {openai: {keys: [{weight: 1}]}}}",
+        "version: 1\ngateway: {fallbacks: {gpt-4o: [anthropic/a]}}",
+        "version: 1\ngateway: {fallbacks: {openai/gpt-4o: [a]}}",
+        "version: 1\ngateway: {cache: {similar: [[a, b]]}}",
+        "version: 1\ngateway: {cache: {ttl: 5}}",
+        "version: 1\ngateway: {virtual_keys: {'a b': {}}}",
+        "version: 1\ngateway: {virtual_keys: {a: {budgets: [{limit: -1}]}}}",
+        "version: 1\ngateway: {virtual_keys: {a: {rate_limit: {requests: 10}}}}",
+        "version: 1\ngateway: {pricing: {openai/a: {input: -1}}}",
+        "version: 1\ngateway: {cost: free}",
+        "version: 1\ngateway: {quirks: [no_such]}",
         "version: 1\ndefaults: {pace: fast}",
     ],
 )
@@ -141,7 +173,14 @@ def test_files_that_are_refused(text: str) -> None:
         "{reply: {content: [{text: a}]}}",
         "{reply: {tool_calls: [{a: {}, b: {}}]}}",
         "{reply: {fragments: tiny}}",
-        "{reply: {cost: 1}}",
+        "{reply: {cost: -1}}",
+        "{reply: {cost: much}}",
+        "{reply: a, cache: maybe}",
+        "{reply: a, cache: {}}",
+        "{reply: a, cache: {hit: direct, miss: true}}",
+        "{reply: a, cache: {similarity: 0.5}}",
+        "{error: overloaded, cache: hit}",
+        "{cache: hit}",
         "{reply: {logprobs: }}",
         "{reply: {chunks: [a], content: a}}",
         "{reply: a, pace: {ttft: 3}}",

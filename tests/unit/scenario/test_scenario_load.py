@@ -92,7 +92,7 @@ def test_everything_of_a_file_is_said_at_once_in_the_order_of_the_lines() -> Non
     text = (
         "version: 1\n"
         "sed: 3\n"
-        "gateway: {version: 3.0, cache: {}}\n"
+        "gateway: {version: 3.0, cach: {}}\n"
         "defaults: {pace: {ttft: 200}}\n"
         "stubs:\n"
         "  - when: {user: no, turn: 01}\n"
@@ -108,7 +108,7 @@ def test_everything_of_a_file_is_said_at_once_in_the_order_of_the_lines() -> Non
     assert refusals(text) == [
         "refund.yaml:2:1: sed: unknown key 'sed'; did you mean 'seed'?",
         "refund.yaml:3:20: gateway.version: must be 'documented', '1.6' or '2.2', got the text '3.0'",
-        "refund.yaml:3:25: gateway.cache: `cache` (the simulated semantic cache) is not in this version yet; remove it",
+        "refund.yaml:3:25: gateway.cach: unknown key 'cach'; did you mean 'cache'?",
         "refund.yaml:4:25: defaults.pace.ttft: a duration needs a unit: write 200ms or 200s",
         "refund.yaml:6:18: stubs[0].when.user: `no` without quotes is false to some readers of YAML and text to "
         "others; "

@@ -9,9 +9,6 @@ from mockbifrost.vocabulary.later import LATER, LATER_ENDS
 PLACES = {
     "stub": "version: 1\nstubs:\n  - {KEY: x, reply: a}\n",
     "sequence step": "version: 1\nstubs:\n  - sequence: [{KEY: x, reply: a}]\n",
-    "gateway": "version: 1\ngateway: {KEY: x}\n",
-    "gateway.providers.*": "version: 1\ngateway: {providers: {openai: {KEY: x}}}\n",
-    "reply": "version: 1\nstubs:\n  - reply: {KEY: x}\n",
 }
 
 
