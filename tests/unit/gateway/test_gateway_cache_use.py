@@ -68,7 +68,7 @@ def test_a_hit_is_the_miss_again(
     outcome = again.exchange.outcome
     assert set(outcome.cast.times_s) == {0.0}
     assert outcome.waited_s == 0
-    assert [one.outcome for one in outcome.trail] == ["cached"]
+    assert [(one.outcome, one.took_s) for one in outcome.trail] == [("cached", 0.0)]
     assert list(session.counters.counts.values()) == [1] * len(session.counters.counts)
 
 
