@@ -84,7 +84,7 @@ class Charge:
             self.model,
             self.prompt_tokens,
             tokens,
-            self.total_tokens - self.completion_tokens + tokens,
+            max(0, self.total_tokens - self.completion_tokens + tokens),
             self.dollars - unsent,
             self.output_dollars - unsent,
             self.cached,

@@ -182,7 +182,7 @@ class _Telling:
         choices = choices_of(self.quirks, draft.choices) if self.quirks else draft.choices
         raw: JsonObject | None = None
         if self.added.raw_response:
-            usage = raw_usage_json(self.usage) if self.usage is not None else None
+            usage = raw_usage_json(self.usage, _json(draft.reported)) if self.usage is not None else None
             raw = raw_completion_json(choices, self.extras, usage=usage)
             if self.route.provider == RAW_ONLY:
                 return one_frame(Mold.of(encode(raw)), draft.latency_s)
@@ -293,6 +293,10 @@ class _Telling:
             ("provider_response_headers", added.provider_headers if not on_the_way else None),
         ]
         return {name: item for name, item in pairs if item is not None}
+
+
+def _json(reported: float | Mapping[str, Json] | None) -> Json:
+    return dict(reported) if isinstance(reported, Mapping) else reported
 
 
 def _event(payload: Json) -> Mold:

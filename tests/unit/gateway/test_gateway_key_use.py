@@ -26,7 +26,7 @@ SAYS_KEY = {"name": "says", "reply": "Hello."}
 def keyed(*keys: Mapping[str, Any] | str, provider: str = "openai", **more: Any) -> dict[str, Any]:
     """Settings of a gateway with these keys of one provider, a text being a name, and any others with one key."""
     named = [{"name": key} if isinstance(key, str) else key for key in keys]
-    others = {name: {} for name in ("openai", "groq", "azure")}
+    others: dict[str, Any] = {name: {} for name in ("openai", "groq", "azure")}
     return {"cost": "none", "providers": {**others, provider: {"keys": named, **more}}}
 
 
@@ -288,7 +288,7 @@ def test_a_model_without_an_alias_has_none_of_it() -> None:
 
 @pytest.mark.parametrize("model", ["gpt-4o", "azure/gpt-4o", "our-gpt", "azure/our-gpt", "our-*"])
 def test_a_stub_may_name_the_model_or_its_deployment(model: str) -> None:
-    stubs = [{"when": {"model": model}, "reply": "fits"}, {"reply": "does not"}]
+    stubs: list[dict[str, Any]] = [{"when": {"model": model}, "reply": "fits"}, {"reply": "does not"}]
 
     assert ask_in(session_with(*stubs, gateway=ALIASED), chat(model="azure/gpt-4o")).text == "fits"
     assert ask_in(session_with(*stubs, gateway=ALIASED), chat(model="azure/gpt-5")).text == "does not"

@@ -120,7 +120,7 @@ def test_what_stands_against_a_request_is_found_in_this_order(version: ProfileNa
     assert case.ask().text == "Hello."
 
 
-REQUEST_ERRORS = {
+REQUEST_ERRORS: Mapping[str, Mapping[str, Any]] = {
     "missing_required_headers": {"required_headers": ["x-team"]},
     "virtual_key_required": {"require_virtual_key": True},
     "virtual_key_not_found": {"virtual_keys": {}},
