@@ -307,8 +307,8 @@ class _Journey:
         if script.hit is None:
             return lookup, None
         self.tally.adopt(reached.tally)
-        similarity = script.similarity if script.hit == "semantic" else None
-        hit = Hit(script.hit, lookup.id, said, attempt.provider, attempt.model, similarity)
+        alike = (script.similarity, lookup.threshold) if script.hit == "semantic" else (None, None)
+        hit = Hit(script.hit, lookup.id, said, attempt.provider, attempt.model, *alike)
         return lookup, self.cached(attempt, lookup, hit, reached.stub)
 
     def cached(self, attempt: Attempt, lookup: Lookup, hit: Hit, stub: StubRef | None) -> Outcome:
