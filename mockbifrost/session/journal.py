@@ -98,7 +98,7 @@ class Entry:
         if self.charge is not None:
             found["usage"] = _usage_json(self.charge)
             found["cost"] = {"total_cost": self.charge.dollars} if self.charge.dollars else None
-        found["near_misses"] = [near.to_json() for near in self.near_misses]
+        found["near_misses"] = [redact(near.to_json()) for near in self.near_misses]
         if self.played is not None and self.played.closed:
             found["client_closed_at_chunk"] = self.played.chunks
         found["error"] = self.error
