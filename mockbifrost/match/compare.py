@@ -271,7 +271,9 @@ def header_check(name: str, matcher: TextMatcher | None) -> Check:
     field = f"headers.{name}"
     shows = shown_secret if name in SECRET_HEADERS else shown
     if matcher is not None:
-        return text_check(field, lambda attempt: attempt.headers.get(name), matcher, absent="no such header", shows=shows)
+        return text_check(
+            field, lambda attempt: attempt.headers.get(name), matcher, absent="no such header", shows=shows
+        )
 
     def absent(attempt: Attempt) -> Mismatch | None:
         got = attempt.headers.get(name)
