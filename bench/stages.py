@@ -21,7 +21,9 @@ from bench.load import Job
 from bench.process_stat import cpu_s
 from bench.scenarios import ANSWER, prompt, request_bytes, scenario
 from mockbifrost import MockBifrost
+from mockbifrost.playback.timeline import timeline_of
 from mockbifrost.serve import chat_endpoint
+from mockbifrost.serve.protocol import Responder
 from mockbifrost.session.session import Session
 
 Spent = dict[str, list[int]]
@@ -47,9 +49,8 @@ def watch(spent: Spent) -> None:
     """Time the stages of every request from now on."""
     Session.ask = timed(spent, "decide, and begin the journal's entry", Session.ask)  # type: ignore[method-assign]
     Session.finish = timed(spent, "end the call and the entry", Session.finish)  # type: ignore[method-assign]
-    chat_endpoint.timeline_of = timed(spent, "fill the bytes", chat_endpoint.timeline_of)
-    responder = chat_endpoint.Responder
-    responder.write = timed(spent, "head and write", responder.write)  # type: ignore[method-assign]
+    chat_endpoint.timeline_of = timed(spent, "fill the bytes", timeline_of)  # type: ignore[attr-defined]
+    Responder.write = timed(spent, "head and write", Responder.write)  # type: ignore[method-assign]
 
 
 def load(port: int, connections: int, seconds: float) -> dict[str, Any]:

@@ -567,6 +567,10 @@ class When:
         value = keys if fault is None else {fault: keys} if keys else fault
         return self._with("upstream", value, behaviour=answerless(value) is None)
 
+    def cache(self, outcome: str | None = None, **keys: Any) -> Self:
+        """What the gateway's cache makes of it: `hit`, `miss`, or the keys of `cache`."""
+        return self._with("cache", keys if outcome is None else {outcome: True, **keys} if keys else outcome)
+
     def name(self, text: str) -> Self:
         """What messages and headers call it."""
         return self._with("name", text)

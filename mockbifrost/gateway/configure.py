@@ -51,7 +51,7 @@ def gateway_of(settings: GatewaySettings, version: ProfileName | None = None) ->
         dict(settings.fallbacks),
         _cache(settings.cache),
         settings.require_virtual_key,
-        settings.required_headers,
+        tuple(dict.fromkeys(settings.required_headers)),
         None if virtual_keys is None else {value: _virtual_key(value, one) for value, one in virtual_keys.items()},
         {model: _price(one) for model, one in settings.pricing.items()},
         settings.cost or _COST[profile.name],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Final
 
 from mockbifrost.gateway.configuration import Key, ProviderRules
@@ -33,20 +34,20 @@ class Pinned:
 
 
 class Sticky:
-    """The keys of sticky sessions; the latest are remembered."""
+    """The keys of sticky sessions; the latest are remembered, in little room however long the ids are that clients give them."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str], Pinned] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, str], tuple[str, float]] = OrderedDict()
 
     def find(self, session: str, provider: str, now_s: float) -> str | None:
         """The name of the key that the session keeps to."""
-        known = self._known.get((session, provider))
-        return known.key if known is not None and now_s < known.until_s else None
+        key, until_s = self._known.get((_short(session), provider), ("", 0.0))
+        return key if now_s < until_s else None
 
     def pin(self, pinned: Pinned) -> None:
         """Take down what a request chose."""
-        place = (pinned.session, pinned.provider)
-        self._known[place] = pinned
+        place = (_short(pinned.session), pinned.provider)
+        self._known[place] = pinned.key, pinned.until_s
         self._known.move_to_end(place)
         while len(self._known) > MOST_STICKY:
             self._known.popitem(last=False)
@@ -54,6 +55,10 @@ class Sticky:
     def reset(self) -> None:
         """Forget all."""
         self._known.clear()
+
+
+def _short(session: str) -> bytes:
+    return blake2b(session.encode(), digest_size=16).digest()
 
 
 class Ring:

@@ -43,7 +43,7 @@ def fallbacks_of(wanted: Sequence[str] | None, primary: Target, gateway: Gateway
     if not texts and gateway.fallbacks:
         asked = f"{primary.provider}/{primary.model}"
         globs = [others for model, others in gateway.fallbacks.items() if fnmatchcase(asked, model)]
-        texts = gateway.fallbacks.get(asked) or (globs[0] if globs else ())
+        texts = gateway.fallbacks.get(asked, globs[0] if globs else ())
     found: list[Target] = []
     for text in texts:
         prefix, slash, rest = text.partition("/")

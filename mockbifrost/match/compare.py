@@ -10,6 +10,7 @@ from mockbifrost.match.attempt import Attempt
 from mockbifrost.match.conversation import Conversation, ToolResult
 from mockbifrost.match.expectation import Check, Mismatch
 from mockbifrost.match.text import TextMatcher
+from mockbifrost.wire.redact import SECRET_HEADERS, hinted
 from mockbifrost.wire.request import RequestMessage
 
 SHOWN: Final = 120
@@ -28,7 +29,14 @@ def shown(value: object) -> str:
     return f"{text[: SHOWN - 30]}…{text[-20:]} ({size} characters)"
 
 
-def text_check(field: str, reads: Reads, matcher: TextMatcher, *, absent: str = "nothing") -> Check:
+def shown_secret(value: str) -> str:
+    """What may be a secret, in an explanation that is logged: enough of it to see which it is."""
+    return shown(hinted(value))
+
+
+def text_check(
+    field: str, reads: Reads, matcher: TextMatcher, *, absent: str = "nothing", shows: Callable[[str], str] = shown
+) -> Check:
     """A text of the request against a matcher; a text that isn't there fits none."""
     fits = matcher.fits
 
@@ -38,7 +46,7 @@ def text_check(field: str, reads: Reads, matcher: TextMatcher, *, absent: str = 
             return None
         if got is None:
             return Mismatch(field, matcher.wants, absent)
-        return Mismatch(field, matcher.wants, shown(got), _case_note(matcher, got), likeness(matcher.example, got))
+        return Mismatch(field, matcher.wants, shows(got), _case_note(matcher, got), likeness(matcher.example, got))
 
     return check
 
@@ -261,12 +269,15 @@ def tail_check(wanted: Sequence[MessageMatcher]) -> Check:
 def header_check(name: str, matcher: TextMatcher | None) -> Check:
     """A header of the request; no matcher: it must be absent."""
     field = f"headers.{name}"
+    shows = shown_secret if name in SECRET_HEADERS else shown
     if matcher is not None:
-        return text_check(field, lambda attempt: attempt.headers.get(name), matcher, absent="no such header")
+        return text_check(
+            field, lambda attempt: attempt.headers.get(name), matcher, absent="no such header", shows=shows
+        )
 
     def absent(attempt: Attempt) -> Mismatch | None:
         got = attempt.headers.get(name)
-        return None if got is None else Mismatch(field, "no such header", shown(got))
+        return None if got is None else Mismatch(field, "no such header", shows(got))
 
     return absent
 
@@ -300,6 +311,6 @@ def virtual_key_check(matcher: TextMatcher) -> Check:
         forms = [form for form in (attempt.virtual_key, attempt.virtual_key_name) if form is not None]
         if any(matcher.fits(form) for form in forms):
             return None
-        return Mismatch("virtual_key", matcher.wants, shown(forms[-1]) if forms else "no virtual key")
+        return Mismatch("virtual_key", matcher.wants, shown_secret(forms[-1]) if forms else "no virtual key")
 
     return check

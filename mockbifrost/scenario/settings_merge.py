@@ -106,6 +106,8 @@ def _strangers(
         line, column = _place(file, path)
         text = f"names the provider {name!r}, which is not configured"
         hint = did_you_mean(name, known) or f"add it to `gateway.providers`, as in `{name}: {{}}`"
+        if "*" in name or "?" in name:
+            hint = "only the model may be a glob: write an entry for each provider, as in openai/*"
         yield Finding(file[0].source, line, column, path_text(["gateway", *path]), text, hint)
 
 

@@ -20,7 +20,7 @@ from mockbifrost.wire.redact import HIDDEN, redact, redact_headers, redact_text
 ENTRIES: Final = 2_000
 BYTES: Final = 32 * 1024 * 1024
 OVERHEAD: Final = 1_000
-"""What an entry takes beside its bodies."""
+"""What an entry takes beside its bodies and headers."""
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class Entry:
         if self.charge is not None:
             found["usage"] = _usage_json(self.charge)
             found["cost"] = {"total_cost": self.charge.dollars} if self.charge.dollars else None
-        found["near_misses"] = [near.to_json() for near in self.near_misses]
+        found["near_misses"] = [redact(near.to_json()) for near in self.near_misses]
         if self.played is not None and self.played.closed:
             found["client_closed_at_chunk"] = self.played.chunks
         found["error"] = self.error
@@ -185,7 +185,7 @@ class Journal:
         self._entries.append(entry)
         entry.size = OVERHEAD
         self._bytes += OVERHEAD
-        self.grow(entry, len(entry.raw_body))
+        self.grow(entry, len(entry.raw_body) + sum([len(name) + len(value) for name, value in entry.raw_headers]))
 
     def grow(self, entry: Entry, size: int) -> None:
         """The entry now holds so many bytes more. One that has fallen out, whose size is 0, is not counted again."""

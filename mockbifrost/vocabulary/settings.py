@@ -23,6 +23,8 @@ _NO_SLASH: Final = r"^[^/\s]+$"
 Name = Annotated[str, Field(min_length=1)]
 MOST_DOLLARS: Final = 1e12
 Dollars = Annotated[float, Field(ge=0, le=MOST_DOLLARS)]
+MOST_WEIGHT: Final = 100_000
+Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[Duration, Field(gt=0)]
 
@@ -175,7 +177,7 @@ class KeySettings(Node):
     wanted: ClassVar[str] = "a mapping such as {name: main, weight: 2}"
 
     name: Name
-    weight: Annotated[float, Field(ge=0)] = 1.0
+    weight: Weight = 1.0
     models: Many[Name] = ("*",)
     aliases: Mapping[Name, Name] = Field(default_factory=dict)
 

@@ -160,7 +160,8 @@ class InvalidBody(ValueError):
 
 
 MAX_DEPTH: Final = 200
-"""How deep a body may nest; far above what any client sends, and below the limit of the encoder."""
+"""How deep a body may nest; far above what any client sends, and so far below the limit of the encoder that an answer or the
+journal can hold it."""
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
@@ -173,7 +174,18 @@ def parse_body(body: bytes) -> dict[str, Any]:
         raise InvalidBody(str(error)) from None
     if not isinstance(value, dict):
         raise InvalidBody(f"a JSON object is expected, the body is {_kind(value)}")
+    # Counting is cheap, and few bodies have so many brackets.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_too_deep(value):
+        raise InvalidBody(f"nested deeper than {MAX_DEPTH} levels")
     return value
+
+
+def _is_too_deep(body: Mapping[str, Any]) -> bool:
+    level: list[Any] = [body]
+    for _depth in range(MAX_DEPTH):
+        inner = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [item for item in inner if isinstance(item, dict | list)]
+    return bool(level)
 
 
 def validate(body: Mapping[str, Any]) -> ChatRequest:
@@ -206,16 +218,10 @@ def _one_form_of(request: ChatRequest, nested: Reasoning) -> None:
 
 
 def canonical(body: Mapping[str, Any]) -> bytes:
-    """The body with sorted keys, without `stream` and `stream_options`: what two asks for the same answer share.
-
-    Raises InvalidBody for a body that nests too deep to be written again.
-    """
+    """The body with sorted keys, without `stream` and `stream_options`: what two asks for the same answer share."""
     if "stream" in body or "stream_options" in body:
         body = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
-    try:
-        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        raise InvalidBody(f"nested deeper than {MAX_DEPTH} levels") from None
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
 def fingerprint(body: Mapping[str, Any]) -> bytes:

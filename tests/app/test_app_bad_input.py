@@ -88,6 +88,7 @@ NO_JSON = {
     "1 MB of both": b'[{"a":' * (LIMIT // 6),
     "closed brackets": b"[" * 10_000 + b"]" * 10_000,
     "legal, but deep": b'{"x":' + b"[" * 500 + b"]" * 500 + b"}",
+    "legal, but too deep to be shown again": b'{"extra_params":{"x":' + b"[" * 248 + b"]" * 248 + b"}}",
     "a form": b"model=gpt-4o&messages=hello",
     "gzip without saying so": gzip.compress(json.dumps(chat()).encode()),
     "random bytes": bytes(range(256)),

@@ -193,6 +193,16 @@ def test_a_fault_of_an_answer_waits_for_its_answer(mock: Session) -> None:
     assert say(mock).text == "Yes."
 
 
+def test_the_outcome_of_the_cache_by_name_and_by_its_settings(mock: Session) -> None:
+    mock.when(user="hit").reply("Yes.").cache("hit")
+    mock.when(user="alike").reply("Yes.").cache(hit="semantic", similarity=0.9)
+    mock.when(user="miss").cache("miss").reply("Yes.")
+
+    debugs = [say(mock, text).json()["extra_fields"]["cache_debug"] for text in ("hit", "alike", "miss")]
+    assert [debug.get("hit_type") for debug in debugs] == ["direct", "semantic", None]
+    assert (debugs[1]["similarity"], debugs[2]["cache_hit"]) == (0.9, False)
+
+
 def test_required(mock: Session) -> None:
     mock.when(user="twice").name("twice").reply("Yes.").required(2)
     mock.when(user="never").name("optional").reply("Yes.").required(False)
@@ -275,11 +285,12 @@ def test_a_wrong_reply_names_the_line_of_the_test(mock: Session) -> None:
         lambda stub: stub.required("yes"),
         lambda stub: stub.pace("lightning"),
         lambda stub: stub.upstream("cutt"),
+        lambda stub: stub.cache("hit", similarity=0.9),
         lambda stub: stub.name(""),
         lambda stub: stub.error("overloaded"),
         lambda stub: stub.sequence("a", "b", on_end="repeat"),
     ],
-    ids=["times", "active", "per", "priority", "required", "pace", "upstream", "name", "error", "sequence"],
+    ids=["times", "active", "per", "priority", "required", "pace", "upstream", "cache", "name", "error", "sequence"],
 )
 def test_a_wrong_change_is_refused_and_undone(mock: Session, change: Any) -> None:
     stub = mock.when(user="hello").reply("As before.")

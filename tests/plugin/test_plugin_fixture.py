@@ -20,6 +20,10 @@ def ask(session, said):
 """
 
 
+CAPTURED_LOG = 1
+"""How often pytest shows what the server logged."""
+
+
 @pytest.fixture
 def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A place for test files; the plugin is loaded there as an installed one is."""
@@ -77,6 +81,7 @@ def test_a_miss_fails_the_test_at_its_end_with_the_whole_explanation(runs: pytes
         ],
         consecutive=False,
     )
+    assert result.stdout.str().count("nearest:") == 1 + CAPTURED_LOG
 
 
 def test_a_miss_of_a_client_that_swallows_errors_fails_too(runs: pytest.Pytester) -> None:

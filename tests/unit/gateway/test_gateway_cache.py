@@ -35,6 +35,7 @@ from mockbifrost.vocabulary.durations import header_seconds
 from mockbifrost.wire.jsontypes import encode
 from mockbifrost.wire.profiles import DOCUMENTED, PROFILES, V1_6, V2_2, Profile
 from mockbifrost.wire.request import InvalidBody, fingerprint, validate
+from tests.harness import ask_in, chat, session_with
 from tests.strategies import JSON, NAMES, TEXTS
 
 DIRECT = CacheRules()
@@ -898,6 +899,18 @@ def test_a_semantic_hit_says_how_alike_they_are_too(profile: Profile, latency: d
     )
 
     assert list(hit_debug(profile, lookup, found).items()) == list((said | latency).items())
+
+
+def test_a_hit_by_script_says_the_threshold_that_is_in_force() -> None:
+    stub = {"reply": "x", "cache": {"hit": "semantic", "similarity": 0.93}}
+    response = ask_in(
+        session_with(stub, gateway={"cache": {"threshold": 0.7}}), chat(), headers={"x-bf-cache-threshold": "0.6"}
+    )
+    plain = ask_in(session_with({"reply": "x", "cache": "hit"}), chat())
+
+    said, direct = [one.json()["extra_fields"]["cache_debug"] for one in (response, plain)]
+    assert (said["threshold"], said["similarity"]) == (0.6, 0.93)
+    assert not {"threshold", "similarity"} & direct.keys()
 
 
 def test_a_hit_on_another_models_entry_says_what_this_request_asked_for() -> None:

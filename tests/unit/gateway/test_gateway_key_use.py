@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockbifrost.gateway.keys import MOST_STICKY, Pinned, Sticky
 from mockbifrost.session.session import Session
 from mockbifrost.wire.profiles import ProfileName
 from tests.harness import PROFILE_NAMES, Response, ask_in, chat, session_with
@@ -160,6 +161,15 @@ def test_sticky_sessions_are_apart_by_name_and_provider_and_hold_for_the_primary
     assert all(len(keys) == 1 for keys in by_session)
     assert len(set.union(*by_session)) > 2
     assert len({keys[1] for keys in asked[::8]}) > 2
+
+
+def test_sticky_sessions_are_bounded_in_number_and_the_latest_stay() -> None:
+    sticky = Sticky()
+    for number in range(MOST_STICKY + 1):
+        sticky.pin(Pinned(f"s{number}", "openai", "a", 1.0))
+
+    found = [sticky.find(f"s{number}", "openai", 0.0) for number in (0, 1, MOST_STICKY)]
+    assert found == [None, "a", "a"]
 
 
 def test_a_pin_beats_a_sticky_session_and_a_reset_forgets_it() -> None:

@@ -153,7 +153,7 @@ def kept(session: Session) -> Any:
             state.ledger.to_json(),
             sorted(state.cache._entries),
             {name: (window.begun_s, window.used) for name, window in state.limits._windows.items()},
-            {place: (pinned.key, pinned.until_s) for place, pinned in state.sticky._known.items()},
+            dict(state.sticky._known),
         )
     )
 

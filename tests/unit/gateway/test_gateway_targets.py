@@ -49,13 +49,18 @@ def test_fallbacks_without_a_known_provider_are_dropped() -> None:
         (["mockoai/mimo"], "gpt-4o", ["mockoai/mimo"]),
         (["nobody/x"], "gpt-4o", []),
         (None, "gpt-5", ["mockoai/mimo", "anthropic/claude"]),
+        (None, "gpt-4o-mini", []),
         (None, "o4-mini", []),
     ],
 )
 def test_fallbacks_of_the_settings_serve_where_the_request_names_none(
     wanted: list[str] | None, model: str, found: list[str]
 ) -> None:
-    settings = {"openai/gpt-*": ("mockoai/mimo", "anthropic/claude"), "openai/gpt-4o": ("anthropic/claude",)}
+    settings = {
+        "openai/gpt-*": ("mockoai/mimo", "anthropic/claude"),
+        "openai/gpt-4o": ("anthropic/claude",),
+        "openai/gpt-4o-mini": (),
+    }
     gateway = Gateway(DOCUMENTED, dict.fromkeys(KNOWN, ProviderRules()), fallbacks=settings)
 
     targets = fallbacks_of(wanted, Target("openai", model), gateway)

@@ -7,7 +7,7 @@ import pytest
 
 from mockbifrost.match.expectation import Mismatch
 from mockbifrost.match.near_miss import NearMiss, nearest
-from tests.harness import ask, ask_in, chat, open_session, stubs
+from tests.harness import ask, ask_in, chat, open_session, session_with, stubs
 
 
 def miss(fields: int, *mismatches: Mismatch, name: str = "x", reason: str = "") -> NearMiss:
@@ -127,6 +127,15 @@ def test_a_miss_is_never_taken_for_a_simulated_error() -> None:
     assert (body["type"], body["status_code"], body["error"]["code"]) == ("mockbifrost_no_match", 400, "no_match")
     assert response.header("x-mockbifrost-error") == "no_match"
     assert response.header("x-should-retry") == "false"
+
+
+def test_the_journal_hides_the_keys_that_near_misses_tell() -> None:
+    session = session_with({"when": {"user": "x"}, "reply": "x"})
+
+    entry = ask_in(session, chat("my key is sk-abcdefgh12345678")).entry.to_json()
+
+    assert entry["near_misses"][0]["mismatches"][0]["got"] == "'my key is [redacted]'"
+    assert "sk-abcdefgh" not in str(entry)
 
 
 def test_the_journal_has_the_same_near_misses() -> None:

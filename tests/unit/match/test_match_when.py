@@ -233,6 +233,20 @@ CASES = (
         "virtual_key  wanted contains 'team-a'  got 'sk-bf-b'",
     ),
     Case(
+        "a long virtual_key, which may be a real one",
+        {"virtual_key": "team-a"},
+        attempt(headers={"x-bf-vk": "sk-bf-team-a"}),
+        attempt(headers={"x-bf-vk": "sk-bf-0123456789abc"}),
+        "virtual_key  wanted contains 'team-a'  got 'sk-bf-012…'",
+    ),
+    Case(
+        "a header that holds a secret",
+        {"headers": {"authorization": "team-a"}},
+        attempt(headers={"authorization": "Bearer sk-bf-team-a"}),
+        attempt(headers={"authorization": "Bearer sk-proj-0123456789"}),
+        "headers.authorization  wanted contains 'team-a'  got 'Bearer sk-proj-0…'",
+    ),
+    Case(
         "headers",
         {"headers": {"X-Tenant": "acme"}},
         attempt(headers={"x-tenant": "acme-1"}),

@@ -259,6 +259,12 @@ def test_an_error_of_the_mock_is_named() -> None:
     assert "error" not in ask_in(session_with({"error": "overloaded"}), chat()).entry.to_json()
 
 
+def test_headers_count_for_the_room_that_an_entry_takes() -> None:
+    plain, large = [ask_in(session_with("Hello"), chat(), headers={"x-a": "a" * size}) for size in (1, 5_001)]
+
+    assert large.entry.size - plain.entry.size == 5_000
+
+
 def test_raw_bytes_are_shown_as_text() -> None:
     response = ask_in(session_with({"raw": {"base64": "/w=="}}), chat())
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockbifrost.wire.redact import HIDDEN, redact, redact_headers, redact_text
+from mockbifrost.wire.redact import HIDDEN, hinted, redact, redact_headers, redact_text
 from tests.strategies import JSON, TEXTS
 
 KEYS = (
@@ -29,6 +29,20 @@ KEYS = (
 @pytest.mark.parametrize("key", KEYS)
 def test_what_has_the_shape_of_a_key_is_hidden(key: str) -> None:
     assert redact_text(f"my key is {key}, keep it") == f"my key is {HIDDEN}, keep it"
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ("sk-bf-team-alpha", "sk-bf-team-alpha"),
+        ("sk-bf-0123456789a", "sk-bf-012…"),
+        ("Bearer sk-bf-0123456789a", "Bearer sk-bf-012…"),
+        ("a=0123456789012345; b=0123456789012345", "a=0123456… b=0123456…"),
+        ("", ""),
+    ],
+)
+def test_of_a_long_secret_the_beginning_is_shown(secret: str, shown: str) -> None:
+    assert hinted(secret) == shown
 
 
 @pytest.mark.parametrize(

@@ -105,15 +105,23 @@ def test_brackets_without_end_are_refused(deep: bytes) -> None:
         parse_body(deep)
 
 
-def test_a_body_that_nests_too_deep_has_no_fingerprint() -> None:
-    deep: Any = []
-    for _level in range(300):
-        deep = [deep]
+def nested(levels: int) -> bytes:
+    """A body of so many levels."""
+    return b'{"stream_options":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
 
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 254, 255, 900])
+def test_a_body_that_nests_too_deep_is_refused(levels: int) -> None:
     with pytest.raises(InvalidBody) as caught:
-        fingerprint({"a": deep})
+        parse_body(nested(levels))
 
     assert str(caught.value) == f"nested deeper than {MAX_DEPTH} levels"
+
+
+def test_a_body_may_be_wide_and_as_deep_as_is_said() -> None:
+    body = nested(MAX_DEPTH)[:-1] + b',"a":[' + b"{}," * 1_000 + b'"[["]}'
+
+    assert fingerprint(parse_body(body))
 
 
 @dataclass(frozen=True, slots=True)
