@@ -13,7 +13,7 @@ from mockbifrost.gateway.pricing import parts_of, price_of
 from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft
 from mockbifrost.values import value
 from mockbifrost.wire.cost import cost_json, reported_json, with_additional
-from mockbifrost.wire.jsontypes import encode
+from mockbifrost.wire.jsontypes import JsonObject, encode
 
 FREE: Final = b'{"total_cost":0}'
 
@@ -84,18 +84,23 @@ def _price(gateway: Gateway, provider: str, model: str, answered: str, prompt: i
     return price
 
 
+def _total(reported: JsonObject | None) -> float:
+    """What a provider says that it all costs. Only a number above zero is believed. Source: gateway-behaviour.md 3.3."""
+    said = reported.get("total_cost") if reported is not None else None
+    return float(said) if isinstance(said, int | float) and not isinstance(said, bool) and said > 0 else 0.0
+
+
 def _made(gateway: Gateway, price: Price | None, draft: Draft, prompt: int) -> Bill:
     usage, profile = draft.usage, gateway.profile
     assert usage is not None  # the caller has seen to it
     completion = usage.completion_tokens
     total = prompt + completion if usage.computed else usage.total_tokens
     shown = gateway.cost != "none" and not draft.costless
-    if draft.reported is not None:
-        reported = reported_json(draft.reported)
-        said = reported.get("total_cost")
-        dollars = float(said) if isinstance(said, int | float) and not isinstance(said, bool) and said > 0 else 0.0
-        json = encode(reported) if shown else None
-        return Bill(prompt, completion, total, dollars, 0.0, json)
+    reported = reported_json(draft.reported) if draft.reported is not None else None
+    dollars = _total(reported)
+    beaten = reported is not None and "total_cost" in reported and not dollars and gateway.cost == "computed"
+    if reported is not None and (price is None or not beaten):
+        return Bill(prompt, completion, total, dollars, 0.0, encode(reported) if shown else None)
     if price is None:
         return Bill(prompt, completion, total)
     parts = parts_of(usage, price, prompt_tokens=prompt, quirks=gateway.quirks)

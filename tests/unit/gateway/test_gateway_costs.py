@@ -46,7 +46,7 @@ PRICE = {
 
 def priced(price: Mapping[str, Any] = DOLLAR, model: str = "openai/gpt-4o", **more: Any) -> dict[str, Any]:
     """Settings of a gateway that knows one price."""
-    return {"pricing": {model: price}, **more}
+    return {"pricing": {model: price, "openai/text-embedding-3-small": {}}, **more}
 
 
 def cost_of(response: Response) -> Any:
