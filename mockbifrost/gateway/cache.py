@@ -444,13 +444,6 @@ class Cache:
             self.clear(id)
         return len(found)
 
-    def reset(self) -> None:
-        """Drop everything."""
-        self._entries.clear()
-        self._families.clear()
-        self._held_bytes = 0
-        self._first_expiry_s = inf
-
 
 def hit_debug(profile: Profile, lookup: Lookup, hit: Hit) -> JsonObject:
     """`cache_debug` of a hit. The order of the keys is that of the captures. Source: gateway-behaviour.md 2.4, wire.md 3.6.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from hashlib import blake2b
 from typing import Final, Literal
 
 from mockbifrost.vocabulary.settings import GatewaySettings
@@ -17,6 +18,11 @@ CostMode = Literal["computed", "from_provider", "none"]
 def default_key(provider: str) -> str:
     """The name of the one key that a provider has where none is configured."""
     return f"{provider}-key-1"
+
+
+def unnamed(virtual_key: str) -> str:
+    """The name of a virtual key that has none: it tells it from others, and its value is a secret."""
+    return f"unnamed-{blake2b(virtual_key.encode(), digest_size=4).hexdigest()}"
 
 
 def allowed(model: str, globs: tuple[str, ...]) -> bool:

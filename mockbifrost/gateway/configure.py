@@ -17,6 +17,7 @@ from mockbifrost.gateway.configuration import (
     ProviderRules,
     VirtualKey,
     default_key,
+    unnamed,
 )
 from mockbifrost.gateway.deviations import profile_of
 from mockbifrost.vocabulary.providers import KNOWN_PROVIDERS
@@ -111,7 +112,7 @@ def _virtual_key(value: str, settings: VirtualKeySettings) -> VirtualKey:
     rate = settings.rate_limit
     return VirtualKey(
         value,
-        settings.name or value,
+        settings.name or unnamed(value),
         settings.active,
         expires.timestamp() - EPOCH_S if isinstance(expires, datetime) else expires,
         None if settings.providers is None else dict(settings.providers),

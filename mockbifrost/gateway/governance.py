@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from mockbifrost.gateway.configuration import Gateway, Limit, VirtualKey, allowed
+from mockbifrost.gateway.configuration import Gateway, Limit, VirtualKey, allowed, unnamed
 from mockbifrost.gateway.denied import Denied
 from mockbifrost.wire.headers import virtual_key
 
@@ -31,7 +31,7 @@ def admitted(gateway: Gateway, headers: Mapping[str, str]) -> Denied | VirtualKe
     if given is None:
         return Denied("virtual_key_required") if gateway.require_virtual_key else None
     if gateway.virtual_keys is None:
-        return VirtualKey(given, given)
+        return VirtualKey(given, unnamed(given))
     return gateway.virtual_keys.get(given) or Denied("virtual_key_not_found")
 
 
@@ -72,10 +72,6 @@ class Limits:
         self._add(key, "requests", key.requests, 1, now_s)
         for at, budget in enumerate(key.budgets):
             self._add(key, _budget(at), budget, dollars, now_s)
-
-    def reset(self) -> None:
-        """Nothing was used."""
-        self._windows.clear()
 
     def _used(self, key: VirtualKey, what: str, limit: Limit | None, now_s: float) -> float:
         window = self._windows.get((key.value, what))

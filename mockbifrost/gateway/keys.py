@@ -52,10 +52,6 @@ class Sticky:
         while len(self._known) > MOST_STICKY:
             self._known.popitem(last=False)
 
-    def reset(self) -> None:
-        """Forget all."""
-        self._known.clear()
-
 
 def _short(session: str) -> bytes:
     return blake2b(session.encode(), digest_size=16).digest()

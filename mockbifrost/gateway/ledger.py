@@ -53,7 +53,10 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self.reset()
+        self._rows: dict[tuple[str, str, str], Row] = {}
+        self._virtual_keys: set[str] = set()
+        self._named = 0
+        self._total = Row("", "", "")
 
     def charge(
         self,
@@ -88,13 +91,6 @@ class Ledger:
         """As the control API shows it."""
         rows: list[Json] = [row.to_json() for row in self.rows()]
         return {"rows": rows, "total": self._total.sums()}
-
-    def reset(self) -> None:
-        """Nothing was charged."""
-        self._rows: dict[tuple[str, str, str], Row] = {}
-        self._virtual_keys: set[str] = set()
-        self._named = 0
-        self._total = Row("", "", "")
 
     def _row(self, virtual_key: str, provider: str, model: str) -> Row:
         row = self._rows.get((virtual_key, provider, model))

@@ -424,7 +424,7 @@ class _Journey:
     ) -> Outcome:
         """The response that carries an answer; `cached`: one that was given before, so that nothing is waited for."""
         route = self.route(attempt)
-        added = self.additions(attempt, answer, debug)
+        added = self.additions(attempt, answer, debug, cached=cached)
         origin = self.asked.headers.first(b"origin")
         cast = answer_cast(
             self.gateway, route, answer, stream=self.stream, origin=origin, priced=bill.json is not None, added=added
@@ -454,7 +454,9 @@ class _Journey:
             head = wire_headers.handed_on(head, wire_headers.provider_headers(answer.headers))
         return head
 
-    def additions(self, attempt: Attempt, answer: Answer, debug: JsonObject | None) -> Additions:
+    def additions(
+        self, attempt: Attempt, answer: Answer, debug: JsonObject | None, *, cached: bool = False
+    ) -> Additions:
         """What extra_fields carries beside the route and the times."""
         gateway = self.gateway
         raw_request, raw_response = gateway.raw_request, gateway.raw_response
@@ -468,7 +470,9 @@ class _Journey:
             return NOTHING_ADDED
         if debug is not None and self.stream and "no_cache_debug_on_streams" in gateway.quirks:
             debug = None
-        return Additions(self.raw_request(attempt) if raw_request else None, raw_response, debug, handed_on or None)
+        return Additions(
+            self.raw_request(attempt) if raw_request else None, raw_response, debug, cached, handed_on or None
+        )
 
     def raw_request(self, attempt: Attempt) -> JsonObject:
         """What was sent to the provider."""

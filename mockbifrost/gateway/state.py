@@ -42,10 +42,3 @@ class GatewayState:
             lookup, answer, used = outcome.stored
             self.cache.store(lookup, answer, outcome.cast.size, now_s, used)
         return charge
-
-    def reset(self) -> None:
-        """Forget all."""
-        self.cache.reset()
-        self.limits.reset()
-        self.ledger.reset()
-        self.sticky.reset()

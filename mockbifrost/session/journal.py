@@ -15,7 +15,7 @@ from mockbifrost.match.near_miss import NearMiss
 from mockbifrost.playback.player import Played
 from mockbifrost.provider.answer import StubRef
 from mockbifrost.wire.headers import decoded
-from mockbifrost.wire.redact import HIDDEN, redact, redact_headers, redact_text
+from mockbifrost.wire.redact import redact, redact_headers, redact_text
 
 ENTRIES: Final = 2_000
 BYTES: Final = 32 * 1024 * 1024
@@ -136,10 +136,8 @@ def _stub_json(stub: StubRef | None) -> dict[str, Any] | None:
 
 
 def _key_json(key: VirtualKey | None) -> str | None:
-    """A virtual key by its name; the value is a secret, so one without a name is not shown."""
-    if key is None:
-        return None
-    return HIDDEN if key.name == key.value else redact_text(key.name)
+    """A virtual key by its name: the value is a secret."""
+    return None if key is None else redact_text(key.name)
 
 
 def _usage_json(charge: Charge) -> dict[str, int]:

@@ -50,6 +50,8 @@ class Exchange:
     entry: Entry
     call: Call
     outcome: Outcome
+    state: GatewayState
+    """What the gateway remembered when it was asked: after a reset of the session, nobody looks there any more."""
     fingerprint: bytes | None
     stream: bool
 
@@ -199,7 +201,7 @@ class Session:
             misses,
         )
         self.journal.add(entry)
-        return Exchange(entry, call, outcome, print_, stream)
+        return Exchange(entry, call, outcome, self.gateway_state, print_, stream)
 
     def finish(self, exchange: Exchange, played: Played) -> None:
         """The response has ended: it is charged and stored, and the call may be retried, or is done."""
@@ -208,7 +210,7 @@ class Session:
         if outcome.charge is not None:
             content = sum(outcome.cast.content) if played.closed else 0
             share = 1.0 if not played.closed else played.chunks / content if content else 0.0
-            exchange.entry.charge = self.gateway_state.settle(
+            exchange.entry.charge = exchange.state.settle(
                 outcome, self.clock.elapsed_s(), share, whole=not played.closed
             )
             if outcome.stored is not None:  # the journal need not hold it as well
@@ -270,7 +272,7 @@ class Session:
     def reset(self) -> None:
         """Forget counters, calls, gates, journal and what the gateway remembers, and set the clock back; the stubs stay."""
         self.counters.clear()
-        self.gateway_state.reset()
+        self.gateway_state = GatewayState()
         self.calls = Calls()
         self.gates.clear()
         self.clock.restart()

@@ -670,16 +670,6 @@ def test_entries_are_cleared_by_id_and_by_key() -> None:
     assert [cache.find(lookup, 0.0) is not None for lookup in (mine, other, theirs)] == [False, False, True]
 
 
-def test_a_reset_leaves_nothing() -> None:
-    lookup = look(body(), SEMANTIC)
-    cache = stored(lookup)
-
-    cache.reset()
-
-    assert cache.find(lookup, 0.0) is None
-    assert (len(cache), cache.held_bytes) == (0, 0)
-
-
 # Semantic hits
 
 
@@ -1090,11 +1080,6 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(key=st.sampled_from(["one", "two", "three"]))
     def clear_key(self, key: str) -> None:
         assert self.cache.clear_key(key) == self.scanned.clear(lambda one: one.key == key)
-
-    @rule()
-    def reset(self) -> None:
-        self.cache.reset()
-        self.scanned.kept.clear()
 
     @invariant()
     def is_bounded_and_counts_right(self) -> None:

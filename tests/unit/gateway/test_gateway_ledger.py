@@ -111,18 +111,6 @@ def test_what_was_read_does_not_change() -> None:
     assert ledger.rows()[0].cost == ledger.total().cost == 2.0
 
 
-def test_a_reset_forgets_all() -> None:
-    ledger = Ledger()
-    for number in range(MOST_ROWS + 5):
-        ledger.charge(f"key {number}", "openai", "a", cost=1.0)
-
-    ledger.reset()
-    assert ledger.to_json() == Ledger().to_json()
-
-    ledger.charge("key", "openai", "a")
-    assert ledger.rows() == [Row("key", "openai", "a", 1)]
-
-
 def test_models_beyond_the_bound_are_counted_together_for_each_virtual_key() -> None:
     ledger = Ledger()
     for number in range(MOST_ROWS):

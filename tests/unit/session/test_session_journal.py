@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockbifrost.gateway.configuration import unnamed
 from mockbifrost.playback.player import Played
 from mockbifrost.session.journal import OVERHEAD, Entry, Journal
 from tests.harness import ask_in, begin, chat, open_session, read, retry, session_with, stubs
@@ -219,7 +220,7 @@ def test_an_entry_shows_the_cache_and_what_a_hit_was_charged() -> None:
     ("value", "shown"),
     [
         pytest.param("sk-bf-team-a", "team-a", id="named"),
-        pytest.param("sk-bf-team-b", "[redacted]", id="without a name"),
+        pytest.param("sk-bf-team-b", unnamed("sk-bf-team-b"), id="without a name"),
         pytest.param("sk-bf-team-c", "[redacted]", id="named like a key"),
         pytest.param(None, None, id="none"),
     ],
@@ -241,7 +242,7 @@ def test_a_virtual_key_that_a_client_made_up_is_not_shown(header: str) -> None:
 
     found = ask_in(session_with("Hello"), chat(), headers={header: value}).entry.to_json()
 
-    assert found["virtual_key"] == "[redacted]"
+    assert found["virtual_key"] == unnamed(made_up)
     assert made_up not in str(found)
 
 

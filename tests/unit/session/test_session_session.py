@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mockbifrost.gateway.cache import lookup_of
 from mockbifrost.gateway.configuration import CacheRules
 from mockbifrost.match.conversation import Conversation
+from mockbifrost.playback.player import WHOLE
 from mockbifrost.playback.timeline import timeline_of
 from mockbifrost.provider.answer import Answer, Draft
 from mockbifrost.scenario.compile import compile_stub
@@ -273,3 +274,14 @@ def test_a_clients_request_id_comes_back_where_the_profile_has_one(version: Any)
     response = ask(stubs("- reply: x"), chat(), headers={"x-request-id": "mine"}, version=version)
 
     assert response.header("x-request-id") == ("mine" if version == "2.2" else None)
+
+
+def test_an_answer_on_its_way_through_a_reset_leaves_nothing_behind() -> None:
+    session = session_with("Hello.", gateway={"pricing": {"openai/gpt-4o": {"input": 1}}})
+    begun = begin(session, chat(), headers={"x-bf-cache-key": "k"})
+
+    session.reset()
+    session.finish(begun, WHOLE)
+
+    assert session.gateway_state.ledger.rows() == []
+    assert len(session.gateway_state.cache) == 0
