@@ -79,7 +79,8 @@ def _leaves(value: object, path: Path) -> Iterator[tuple[Path, object]]:
 def _contradiction(file: File, path: Path, value: object, first: object, where: File) -> Finding:
     line, column = _place(file, path)
     there = _place(where, path)[0]
-    text = f"is {_shown(value)} here and {_shown(first)} at {where[0].source}{f':{there}' if there else ''}"
+    here, before = _shown(_written(file, path, value)), _shown(_written(where, path, first))
+    text = f"is {here} here and {before} at {where[0].source}{f':{there}' if there else ''}"
     hint = "files that share a session share its gateway: make them agree, or give one a `session` of its own"
     return Finding(file[0].source, line, column, path_text(["gateway", *path]), text, hint)
 
@@ -90,6 +91,16 @@ def _place(file: File, path: Path) -> tuple[int, int]:
         return 0, 0
     mark = file[1].located(("gateway", *path))[1].key
     return mark.line + 1, mark.column + 1
+
+
+def _written(file: File, path: Path, value: object) -> object:
+    """The setting as it stands in its file, where that is known: a duration with its unit."""
+    found: object = file[1].value if file[1] is not None else None
+    for key in ("gateway", *path):
+        if not isinstance(found, Mapping) or key not in found:
+            return value
+        found = found[key]
+    return found
 
 
 def _strangers(
@@ -127,6 +138,10 @@ def _shown(value: object) -> str:
         return f"{value.most}/{value.resets}"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return f"[{', '.join([_shown(item) for item in value])}]"
-    return "a mapping" if isinstance(value, Node) else str(value)
+    if isinstance(value, Node):
+        value = {name: getattr(value, name) for name in type(value).model_fields if name in value.model_fields_set}
+    if isinstance(value, Mapping):
+        return f"{{{', '.join([f'{key}: {_shown(item)}' for key, item in value.items()])}}}"
+    return "null" if value is None else str(value)

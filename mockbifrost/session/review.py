@@ -20,6 +20,7 @@ from mockbifrost.scenario.reply_model import ReplyModel, ToolCallModel
 from mockbifrost.scenario.templates import NAMES, is_template, unknown_names
 from mockbifrost.scenario.upstream_model import ErrorEventModel, UpstreamModel
 from mockbifrost.session.assembly import assemble
+from mockbifrost.session.settings_review import without_effect
 from mockbifrost.vocabulary.node import Node, Problem, did_you_mean, shortened
 
 Path = tuple[str | int, ...]
@@ -112,6 +113,11 @@ def review(files: Sequence[tuple[LoadedScenario, Document]]) -> list[Finding]:
         findings += _of_a_stub(placed)
     for row in rows:
         findings += _of_a_file(row)
+        own = row.scenario.model
+        blueprint = assembly.named[own.session] if own.session is not None else assembly.common
+        if own.gateway is not None:
+            for path, problem in without_effect(own.gateway, blueprint.gateway.settings):
+                findings.append(row.finding(("gateway", *path), problem))
     order = {row.scenario.source: number for number, row in enumerate(rows)}
     return sorted(findings, key=lambda finding: (order[finding.source], finding.line, finding.column))
 

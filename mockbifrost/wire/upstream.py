@@ -79,12 +79,8 @@ def raw_chunk_json(delta: Delta, extras: Extras) -> JsonObject:
         "logprobs": delta.logprobs,
         "finish_reason": delta.finish_reason,
     }
-    return _chunk([choice], extras, None)
-
-
-def raw_usage_chunk_json(extras: Extras, *, usage: Json) -> JsonObject:
-    """The chunk that ends a stream of a provider that sent its usage: no choices, and the lists of a searching one."""
-    return with_lists(_chunk([], extras, usage), extras)
+    head = {**_head("chat.completion.chunk", extras), **_origin(extras)}
+    return {**head, "choices": [choice], "usage": None}  # asked for, so every chunk has the key
 
 
 def raw_usage_json(usage: Usage, cost: Json = None) -> JsonObject:
@@ -125,11 +121,6 @@ def _origin(extras: Extras) -> JsonObject:
         found["service_tier"] = extras.service_tier
     found["system_fingerprint"] = extras.system_fingerprint or None
     return found
-
-
-def _chunk(choices: Sequence[Json], extras: Extras, usage: Json) -> JsonObject:
-    """Usage was asked for, so every chunk has the key."""
-    return {**_head("chat.completion.chunk", extras), **_origin(extras), "choices": choices, "usage": usage}
 
 
 def _message_json(message: Message, calls_before: int) -> JsonObject:

@@ -308,6 +308,25 @@ class TestPaths:
 
 
 class TestContradictions:
+    @pytest.mark.parametrize(
+        ("first", "second", "text"),
+        [
+            ("cache: {ttl: 10m}", "cache: {ttl: 300s}", "cache.ttl: is 300s here and 10m"),
+            ("cache: {default_key: null}", "cache: {default_key: k}", "cache.default_key: is k here and null"),
+            ("require_virtual_key: true", "require_virtual_key: false", "require_virtual_key: is false here and true"),
+            (
+                "virtual_keys: {sk-bf-a: {budgets: [{limit: 1, resets: 1d}]}}",
+                "virtual_keys: {sk-bf-a: {budgets: []}}",
+                "virtual_keys.sk-bf-a.budgets: is [] here and [{limit: 1, resets: 1d}]",
+            ),
+        ],
+    )
+    def test_what_disagrees_is_told_as_it_was_written(self, tmp_path: Path, first: str, second: str, text: str) -> None:
+        with pytest.raises(ScenarioError) as caught:
+            self.load(tmp_path, f"gateway: {{{first}}}\n", f"gateway: {{{second}}}\n")
+
+        assert f": gateway.{text} at {tmp_path / 'a.yaml'}:2;" in str(caught.value)
+
     def load(self, folder: Path, first: str, second: str) -> tuple[LoadedScenario, ...]:
         (folder / "a.yaml").write_text(f"version: 1\n{first}", encoding="utf-8")
         (folder / "b.yaml").write_text(f"version: 1\n{second}", encoding="utf-8")

@@ -307,3 +307,47 @@ def test_files_of_one_session_may_each_name_a_provider() -> None:
     Path("b.yaml").write_text("version: 1\ngateway: {providers: {mistral: {}}}\nstubs: []\n")
 
     assert review(load_documents([Path("a.yaml"), Path("b.yaml")])) == []
+
+
+SETTINGS = {
+    "cache: {similar: [[a, b, 0.9]]}": "19: warning: gateway.cache.similar: has no effect: only the same request is found; "
+    "write `semantic: true`, or remove it",
+    "providers: {openai: {keys: [{name: a, models: [o3*], aliases: {gpt-4o: x}}]}}": "74: warning: "
+    "gateway.providers.openai.keys[0].aliases.gpt-4o: is never used: `models` keeps this key from 'gpt-4o'; "
+    "add the model to `models`, or remove the alias",
+    "fallbacks: {openai/gpt*: [groq/a], openai/gpt-4*: [groq/b]}": '46: warning: gateway.fallbacks["openai/gpt-4*"]: is never used: '
+    "'openai/gpt*' stands before it and fits whatever this one fits; move this one up",
+    "pricing: {openai/*: {input: 1}, openai/*-mini: {input: 2}}": '43: warning: gateway.pricing["openai/*-mini"]: is never used: '
+    "'openai/*' stands before it and fits whatever this one fits; move this one up",
+    "fallbacks: {openai/a: [groq/*]}": "34: warning: gateway.fallbacks[\"openai/a\"][0]: 'groq/*' is asked for by just this name; "
+    "name a model: a fallback is no glob",
+    "virtual_keys: {sk-bf-a: {name: x}, sk-bf-b: {name: x}}": "56: warning: gateway.virtual_keys.sk-bf-b.name: "
+    "the name 'x' is that of another virtual key, too; give it a name of its own: the journal and the ledger go by it",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "finding"), SETTINGS.items())
+def test_settings_that_change_nothing(settings: str, finding: str) -> None:
+    assert found(f"gateway: {{{settings}}}") == [f"a.yaml:2:{finding}"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "cache: {semantic: true, similar: [[a, b, 0.9]]}",
+        "providers: {openai: {keys: [{name: a, models: [gpt*], aliases: {gpt-4o: x}}, {name: b, aliases: {gpt-4o: y}}]}}",
+        "fallbacks: {openai/gpt-4*: [groq/b], openai/gpt*: [groq/a], openai/gpt-4o: [groq/c]}",
+        "pricing: {openai/*-mini: {input: 2}, openai/*: {input: 1}, groq/*: {input: 1}, openai/gpt-4o: {input: 3}}",
+        "virtual_keys: {sk-bf-a: {name: x}, sk-bf-b: {name: y}, sk-bf-c: {}, sk-bf-d: {}}",
+    ],
+)
+def test_settings_that_change_something(settings: str) -> None:
+    assert found(f"gateway: {{{settings}}}") == []
+
+
+def test_settings_are_judged_by_what_all_files_of_a_session_say() -> None:
+    similar, semantic = [f"gateway: {{cache: {{{one}}}}}" for one in ("similar: [[a, b, 0.9]]", "semantic: true")]
+
+    assert found(similar, semantic) == []
+    assert [line.partition(": ")[0] for line in found(similar, f"session: s\n{semantic}")] == ["a.yaml:2:19"]
+    assert found(f"session: s\n{similar}", f"session: s\n{semantic}") == []

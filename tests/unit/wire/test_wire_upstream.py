@@ -22,7 +22,6 @@ from mockbifrost.wire.upstream import (
     raw_chunk_json,
     raw_completion_json,
     raw_request_json,
-    raw_usage_chunk_json,
     raw_usage_json,
 )
 from mockbifrost.wire.usage import Usage, usage_json
@@ -321,18 +320,6 @@ def test_a_chunk(case: Piece) -> None:
     found = Mold.of(encode(raw_chunk_json(case.delta, EXTRAS))).fill(VALUES).decode()
 
     assert found == f'{CHUNK}[{case.wanted}],"usage":null}}'
-
-
-def test_the_usage_has_a_chunk_of_its_own_with_the_lists() -> None:
-    extras = Extras("gpt-4o-2024-08-06", "fp_1", "default", citations=["c"])
-    usage = raw_usage_json(Usage(1, 2, 3, {"cached_tokens": 0}, computed=True))
-
-    found = Mold.of(encode(raw_usage_chunk_json(extras, usage=usage))).fill(VALUES).decode()
-
-    assert found == (
-        CHUNK + '[],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"prompt_tokens_details":'
-        '{"cached_tokens":0,"audio_tokens":0}},"citations":["c"]}'
-    )
 
 
 @dataclass(frozen=True, slots=True)
