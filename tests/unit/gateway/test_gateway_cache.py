@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -541,11 +540,7 @@ def test_the_deepest_body_that_is_taken_can_be_hashed(place: Callable[[Any], dic
     deepest = None
     while deepest is None:
         try:
-<<<<<<< HEAD
             parse_body(encode(place({"x": deep})))
-=======
-            parse_body(orjson.dumps(place({"x": deep})))
->>>>>>> wip-review
         except InvalidBody:
             deepest = place(deep)
         deep = {"x": deep}
