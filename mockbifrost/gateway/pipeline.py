@@ -345,7 +345,8 @@ class _Journey:
             reset = isinstance(found, Broke) and found.at_once
             next_ = retries.after(self.judged(found), self.draws(leg.target, attempt.number + 1), at_once=reset)
             if next_ == "exhausted":
-                return self.denied(attempt, Denied("credentials_exhausted"), stub), True
+                sums_up = denied_error(Denied("credentials_exhausted"), self.profile.name, leg.target)
+                return self.error(attempt, sums_up, stub, []), True
             if next_ == "give_up":
                 speed = _speed_of(reached.said) if refused is None else None
                 outcome = replace(self.failed(attempt, found, stub), speed=speed)
