@@ -11,8 +11,11 @@ import gc
 import json
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mockbifrost.clock import Clock
+from mockbifrost.gateway.outcome import Outcome
+from mockbifrost.gateway.pipeline import decide
 from mockbifrost.playback.player import WHOLE
 from mockbifrost.playback.timeline import timeline_of
 from mockbifrost.provider.tokens import BuiltInTokens
@@ -20,6 +23,7 @@ from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.load import load_text
 from mockbifrost.scenario.scripts import Tools
 from mockbifrost.scenario.stubs import Stubs
+from mockbifrost.session import session as module
 from mockbifrost.session.assembly import assemble
 from mockbifrost.session.session import Received, Session
 
@@ -74,6 +78,26 @@ def answers(session: Session, wanted: Sequence[bytes]) -> Callable[[], None]:
     return run
 
 
+def decides(session: Session, body: bytes) -> Callable[[], None]:
+    """Decide the same request again and again: the gateway's pipeline with its stubs, without journal, ledger and bytes."""
+    asked: list[tuple[Any, ...]] = []
+
+    def keep(*given: Any) -> Outcome:
+        asked.append(given)
+        return decide(*given)
+
+    module.decide = keep  # type: ignore[assignment, attr-defined]
+    session.ask(Received("POST", "/pydanticai/v1/chat/completions", HEADERS, body))
+    module.decide = decide  # type: ignore[attr-defined]
+    (given,) = asked
+
+    def run() -> None:
+        for _ in range(REQUESTS):
+            decide(*given)
+
+    return run
+
+
 def best_us(run: Callable[[], None], rounds: int) -> float:
     """CPU of the best round, per request."""
     run()
@@ -95,6 +119,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     for name, head in (("no cost", "gateway: {cost: none}\n"), ("priced", PRICED)):
         scenario = SCENARIO.replace("stubs:", head + "stubs:", 1)
+        body = bodies(stream=False, fresh=False)[0]
+        print(f"{f'{name}, decided alone':36} {best_us(decides(opened(scenario), body), rounds):7.2f} µs")
         for stream in (False, True):
             for fresh in (False, True):
                 run = answers(opened(scenario), bodies(stream=stream, fresh=fresh))

@@ -137,7 +137,10 @@ class Gateway:
     """As they were written, so that others can be laid over them."""
     guarded: bool = field(init=False)
     """Whether every request is asked for headers or a virtual key."""
+    shows_raw: bool = field(init=False)
+    """Whether every answer shows something raw."""
 
     def __post_init__(self) -> None:
         guarded = bool(self.required_headers) or self.require_virtual_key or self.virtual_keys is not None
         object.__setattr__(self, "guarded", guarded)
+        object.__setattr__(self, "shows_raw", self.raw_request or self.raw_response)

@@ -63,7 +63,6 @@ class Ledger:
         virtual_key: str,
         provider: str,
         model: str,
-        *,
         prompt_tokens: int = 0,
         completion_tokens: int = 0,
         total_tokens: int = 0,
@@ -71,7 +70,10 @@ class Ledger:
         cached: bool = False,
     ) -> None:
         """Take down one request: its tokens, and its dollars unrounded."""
-        for row in (self._row(_short(virtual_key), _short(provider), _short(model)), self._total):
+        known = self._rows.get((virtual_key, provider, model))
+        if known is None:
+            known = self._row(_short(virtual_key), _short(provider), _short(model))
+        for row in (known, self._total):
             row.requests += 1
             row.cached += cached
             row.prompt_tokens += prompt_tokens

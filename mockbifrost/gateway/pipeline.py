@@ -149,7 +149,7 @@ class _Journey:
         self.lenient = lenient
         self.conversation = asked.conversation
         self.stream = asked.request.stream is True
-        self.marked = wire_headers.marked(asked.headers.raw)
+        self.marked = asked.headers.marked
         self.trail: tuple[Trace, ...] = ()
         self.waited_s = 0.0
         self.primary = parse_model(asked.request.model, gateway.providers)
@@ -220,6 +220,7 @@ class _Journey:
         attempt = self.attempt_at(leg, 0, key)
         reached = self.provider.ask(attempt, self.tally)  # a peek: nothing is counted before it is adopted
         said = reached.said
+        scripted = isinstance(said, Answer) and said.cache is not None
         if not fallback and (isinstance(said, RawAnswer) or (isinstance(said, Refusal) and said.whole)):
             self.tally.adopt(reached.tally)
             if isinstance(said, RawAnswer):
@@ -230,7 +231,7 @@ class _Journey:
             if denied is not None:  # before a key is chosen
                 return self.denied(replace(attempt, key=None), denied), denied.scope == "target"
         lookup: Lookup | None = None
-        if self.marked or self.gateway.cache.default_key is not None or _scripts_cache(said):
+        if self.marked or self.gateway.cache.default_key is not None or scripted:
             lookup, hit = self.from_cache(attempt, reached)
             if hit is not None:
                 return hit, False
@@ -382,6 +383,12 @@ class _Journey:
     def digest(self, leg: _Leg, attempt: Attempt, reached: Reached, lookup: Lookup | None) -> Verdict | Failure | Broke:
         """What the gateway makes of what was said: a response, or a failure that may be retried."""
         said, stub = reached.said, reached.stub
+        if isinstance(said, Answer):
+            self.tally.adopt(reached.tally)
+            heard = hears(self.profile, leg.rules, self.gateway.quirks, said, stream=self.stream)
+            if heard is None:
+                return self.answered(attempt, said, stub, lookup), False
+            return heard if isinstance(heard, Broke) else (self.cut(attempt, said, heard, stub), False)
         if isinstance(said, Broken):  # what the mock could not do is not counted
             return self.broken(attempt, said, stub), False
         self.tally.adopt(reached.tally)
@@ -395,12 +402,8 @@ class _Journey:
         if isinstance(said, RawAnswer):
             return self.raw(attempt, said, stub), False
         heard = hears(self.profile, leg.rules, self.gateway.quirks, said, stream=self.stream)
-        if heard is None:
-            assert isinstance(said, Answer)  # a fault alone is always heard
-            return self.answered(attempt, said, stub, lookup), False
-        if isinstance(heard, Broke):
-            return heard
-        return self.cut(attempt, said if isinstance(said, Answer) else None, heard, stub), False
+        assert heard is not None  # a fault alone is always heard
+        return heard if isinstance(heard, Broke) else (self.cut(attempt, None, heard, stub), False)
 
     def answered(self, attempt: Attempt, answer: Answer, stub: StubRef | None, lookup: Lookup | None) -> Outcome:
         """A good answer, plain or streamed."""
@@ -425,7 +428,9 @@ class _Journey:
     ) -> Outcome:
         """The response that carries an answer; `cached`: one that was given before, so that nothing is waited for."""
         route = self.route(attempt)
-        added = self.additions(attempt, answer, debug, cached=cached)
+        added = NOTHING_ADDED
+        if self.marked or debug is not None or answer.headers or self.gateway.shows_raw:
+            added = self.additions(attempt, answer, debug, cached=cached)
         origin = self.asked.headers.first(b"origin")
         cast = answer_cast(
             self.gateway, route, answer, stream=self.stream, origin=origin, priced=bill.json is not None, added=added
@@ -668,7 +673,3 @@ def _speed_of(said: Said | None) -> float | None:
     if isinstance(said, Answer):
         return said.draft.speed
     return said.speed if isinstance(said, Failure | ConnectionFault) else None
-
-
-def _scripts_cache(said: object) -> bool:
-    return isinstance(said, Answer) and said.cache is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mockbifrost.clock import Clock
 from mockbifrost.gateway.cache import Cache
 from mockbifrost.gateway.governance import Limits
 from mockbifrost.gateway.keys import Sticky
@@ -20,7 +21,7 @@ class GatewayState:
     ledger: Ledger = field(default_factory=Ledger)
     sticky: Sticky = field(default_factory=Sticky)
 
-    def settle(self, outcome: Outcome, now_s: float, share: float, *, whole: bool) -> Charge | None:
+    def settle(self, outcome: Outcome, clock: Clock, share: float, whole: bool) -> Charge | None:
         """A response has ended: charge what was sent, a `share` from 0 to 1 of it; store what was sent to its end. What was charged."""
         charge = outcome.charge
         if charge is not None:
@@ -30,15 +31,15 @@ class GatewayState:
                 key.name if key is not None else "",
                 charge.provider,
                 charge.model,
-                prompt_tokens=charge.prompt_tokens,
-                completion_tokens=charge.completion_tokens,
-                total_tokens=charge.total_tokens,
-                cost=charge.dollars,
-                cached=charge.cached,
+                charge.prompt_tokens,
+                charge.completion_tokens,
+                charge.total_tokens,
+                charge.dollars,
+                charge.cached,
             )
             if key is not None and not charge.cached:
-                self.limits.charge(key, tokens=charge.total_tokens, dollars=charge.dollars, now_s=now_s)
+                self.limits.charge(key, tokens=charge.total_tokens, dollars=charge.dollars, now_s=clock.elapsed_s())
         if outcome.stored is not None and whole:
             lookup, answer, used = outcome.stored
-            self.cache.store(lookup, answer, outcome.cast.size, now_s, used)
+            self.cache.store(lookup, answer, outcome.cast.size, clock.elapsed_s(), used)
         return charge

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -183,7 +184,7 @@ class Journal:
         self._entries.append(entry)
         entry.size = OVERHEAD
         self._bytes += OVERHEAD
-        self.grow(entry, len(entry.raw_body) + sum([len(name) + len(value) for name, value in entry.raw_headers]))
+        self.grow(entry, len(entry.raw_body) + len(b"".join(chain.from_iterable(entry.raw_headers))))
 
     def grow(self, entry: Entry, size: int) -> None:
         """The entry now holds so many bytes more. One that has fallen out, whose size is 0, is not counted again."""

@@ -210,9 +210,7 @@ class Session:
         if outcome.charge is not None:
             content = sum(outcome.cast.content) if played.closed else 0
             share = 1.0 if not played.closed else played.chunks / content if content else 0.0
-            exchange.entry.charge = exchange.state.settle(
-                outcome, self.clock.elapsed_s(), share, whole=not played.closed
-            )
+            exchange.entry.charge = exchange.state.settle(outcome, self.clock, share, not played.closed)
             if outcome.stored is not None:  # the journal need not hold it as well
                 exchange.entry.outcome = replace(outcome, stored=None)
         self.journal.grow(exchange.entry, exchange.outcome.cast.size)

@@ -143,21 +143,32 @@ def _percent(char: str) -> str:
     return "".join([f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass")])
 
 
+_CARRIERS: Final = frozenset({b"x-bf-vk", b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
+
+
 class RequestHeaders(Mapping[str, str]):
     """Headers of a request by lower-case name; decoded when more than one of them is asked for."""
 
-    __slots__ = ("_known", "raw")
+    __slots__ = ("_firsts", "_known", "raw")
 
     def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
         self.raw = raw
+        self._firsts = dict(reversed(raw))  # of a name that is repeated, the first
         self._known: dict[str, str] | None = None
 
     def first(self, name: bytes) -> str | None:
         """One header, by its name as it stands on the wire of an ASGI server: in lower case."""
-        for key, value in self.raw:
-            if key == name:
-                return value.decode("latin-1")
-        return None
+        value = self._firsts.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def marked(self) -> bool:
+        """Whether any may be for the gateway: one named `x-bf-…`, an API key, or a bearer that is a virtual key."""
+        names = b"\n".join(self._firsts)
+        if b"x-bf-" in names or b"api-key" in names:
+            return True
+        bearer = self._firsts.get(b"authorization")
+        return bearer is not None and b"sk-bf-" in bearer.lower()
 
     def only(self, names: frozenset[bytes]) -> dict[str, str]:
         """Those with these names, and nothing else decoded."""
@@ -176,23 +187,6 @@ class RequestHeaders(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._all())
-
-
-_CARRIERS: Final = frozenset({b"x-bf-vk", b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
-_FIRST_LETTERS: Final = b"ax"
-"""Of the carriers, and of the gateway's own headers."""
-
-
-def marked(raw: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether any header is one for the gateway: `x-bf-…`, or one that carries a virtual key."""
-    for name, value in raw:  # asked of every request: most headers are told by their first letter
-        if (
-            name
-            and name[0] in _FIRST_LETTERS
-            and (name[:5] == b"x-bf-" or (name in _CARRIERS and b"sk-bf-" in value.lower()))
-        ):
-            return True
-    return False
 
 
 def virtual_key(headers: Mapping[str, str]) -> str | None:
