@@ -10,7 +10,7 @@ import orjson
 from mockbifrost.gateway.cache import EMBEDDING_MODEL, EMBEDDING_PROVIDER, Lookup
 from mockbifrost.gateway.configuration import Gateway, Price
 from mockbifrost.gateway.pricing import parts_of, price_of
-from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft
+from mockbifrost.provider.answer import Answer, Draft
 from mockbifrost.values import value
 from mockbifrost.wire.cost import cost_json, reported_json, with_additional
 from mockbifrost.wire.jsontypes import JsonObject, encode
@@ -39,15 +39,12 @@ def bill_of(gateway: Gateway, provider: str, model: str, answer: Answer) -> Bill
     if usage is None:
         return NOTHING
     prompt = answer.prompt_tokens if usage.computed else usage.prompt_tokens
-    molds = answer.draft.molds
     key = (provider, model, answer.model, prompt)
-    known: tuple[Gateway, Bill] | None = molds.get(key)
+    known: tuple[Gateway, Bill] | None = answer.draft.molds.get(key)
     if known is not None and known[0] is gateway:
         return known[1]
-    if len(molds) >= MOST_MOLDS:
-        molds.clear()
     bill = _made(gateway, _price(gateway, provider, model, answer.model, prompt), answer.draft, prompt)
-    molds[key] = (gateway, bill)
+    answer.draft.keep(key, (gateway, bill))
     return bill
 
 

@@ -28,6 +28,8 @@ def profile_of(quirks: Quirks, profile: Profile) -> Profile:
 
 def choices_of(quirks: Quirks, choices: Sequence[Choice]) -> tuple[Choice, ...]:
     """The choices of a plain answer."""
+    if not quirks:
+        return tuple(choices)
     return tuple([_choice(quirks, choice) for choice in choices])
 
 
@@ -48,6 +50,8 @@ def _in_blocks(message: Message, text: str) -> Message:
 
 def deltas_of(quirks: Quirks, deltas: Sequence[Delta]) -> tuple[Delta, ...]:
     """The increments of a stream."""
+    if not quirks:
+        return tuple(deltas)
     found = list(deltas)
     with_calls = {delta.choice for delta in found if delta.calls}
     if "no_reasoning_deltas" in quirks:
@@ -122,31 +126,17 @@ def last_chunks_of(
     """The chunk that the gateway makes at the end, or two."""
     if "no_usage_chunk" in quirks:
         usage = None
+    chunks = [(reasons, usage, fields)]
     if "split_last_chunk" in quirks:
+        index = fields["chunk_index"]
+        assert isinstance(index, int)  # a chunk has one
         first = {key: item for key, item in fields.items() if key != "cache_debug"}
-        yield _last(quirks, profile, reasons, extras, None, first)
-        reasons = dict.fromkeys(reasons)
-        fields = {**fields, "chunk_index": _index(fields) + 1}
-    yield _last(quirks, profile, reasons, extras, usage, fields)
-
-
-def _index(fields: JsonObject) -> int:
-    index = fields["chunk_index"]
-    return index if isinstance(index, int) else 0
-
-
-def _last(
-    quirks: Quirks,
-    profile: Profile,
-    reasons: Mapping[int, str | None],
-    extras: Extras,
-    usage: Json,
-    fields: JsonObject,
-) -> JsonObject:
-    found = chunk.last_chunk_json(profile, reasons, extras, usage=usage, extra_fields=fields)
-    if "empty_last_chunk" in quirks:
-        found.update({"model": "", "created": 0})
-    return found
+        chunks = [(reasons, None, first), (dict.fromkeys(reasons), usage, {**fields, "chunk_index": index + 1})]
+    for why, counted, beside in chunks:
+        found = chunk.last_chunk_json(profile, why, extras, usage=counted, extra_fields=beside)
+        if "empty_last_chunk" in quirks:
+            found.update({"model": "", "created": 0})
+        yield found
 
 
 def error_event_of(

@@ -363,7 +363,7 @@ class _Journey:
 
     def judged(self, failure: Failure | Broke) -> Cause:
         """What kind of failure it is."""
-        said = failure if isinstance(failure, Failure) else failure.failure
+        said = _said_by_provider(failure)
         if said is not None:
             return judge(said, self.profile)
         assert isinstance(failure, Broke)
@@ -376,7 +376,7 @@ class _Journey:
 
     def goes_on_after(self, attempt: Attempt, failure: Failure | Broke) -> bool:
         """Whether fallbacks follow: after every error but a cancelled request. Source: gateway-behaviour.md 1.2."""
-        said = failure if isinstance(failure, Failure) else failure.failure
+        said = _said_by_provider(failure)
         callers_fault = said is not None and said.status in (400, 422) and said.shape == "openai"
         return not (callers_fault and not attempt.fallback and "no_fallback_on_caller_fault" in self.gateway.quirks)
 
@@ -465,10 +465,8 @@ class _Journey:
     ) -> Additions:
         """What extra_fields carries beside the route and the times."""
         gateway = self.gateway
-        raw_request, raw_response = gateway.raw_request, gateway.raw_response
-        if self.marked:
-            raw_request = self.switched(b"x-bf-send-back-raw-request", raw_request)
-            raw_response = self.switched(b"x-bf-send-back-raw-response", raw_response)
+        raw_request = self.switched(b"x-bf-send-back-raw-request", gateway.raw_request)
+        raw_response = self.switched(b"x-bf-send-back-raw-response", gateway.raw_response)
         handed_on = {}
         if answer.headers and not self.stream and not self.profile.documented_model_names:
             handed_on = wire_headers.decoded(wire_headers.provider_headers(answer.headers))
@@ -486,6 +484,8 @@ class _Journey:
 
     def switched(self, header: bytes, default: bool) -> bool:
         """A switch that a header turns on; since 2.0 off as well. Source: wire.md 7."""
+        if not self.marked:
+            return default
         text = (self.asked.headers.first(header) or "").strip().lower()
         if text in ("true", "1", "t"):
             return True
@@ -525,8 +525,8 @@ class _Journey:
 
     def failed(self, attempt: Attempt, failure: Failure | Broke, stub: StubRef | None) -> Outcome:
         """A provider's error handed on, or the gateway's own about its connection."""
-        said = failure if isinstance(failure, Failure) else failure.failure
-        error = failure_error(said) if said is not None else failure.error  # type: ignore[union-attr]  # no Failure: it broke
+        said = _said_by_provider(failure)
+        error = failure.error if isinstance(failure, Broke) else failure_error(failure)
         provided = wire_headers.provider_headers(said.headers) if said is not None else []
         if not attempt.fallback:
             self.primary_headers = provided
@@ -554,8 +554,7 @@ class _Journey:
 
     def error(self, attempt: Attempt, error: WireError, stub: StubRef | None, provided: RawHeaders) -> Outcome:
         """The response that carries an error, after all that was waited."""
-        wanted = self.gateway.raw_request or self.marked
-        raw = wanted and self.switched(b"x-bf-send-back-raw-request", self.gateway.raw_request)
+        raw = self.switched(b"x-bf-send-back-raw-request", self.gateway.raw_request)
         return error_outcome(
             self.profile,
             error,
@@ -574,12 +573,9 @@ class _Journey:
         """Bytes that were written out: nothing is added."""
         cast = raw_cast(raw)
         self.note(attempt, stub, "raw", raw.status, None, cast.times_s[-1])
-        head = [
-            (name.lower().encode("latin-1", "replace"), wire_headers.header_value(value)) for name, value in raw.headers
-        ]
         return Outcome(
             raw.status,
-            head,
+            wire_headers.encoded(raw.headers),
             cast,
             NO_VALUES,
             False,
@@ -650,6 +646,11 @@ class _Journey:
             took_s,
         )
         self.trail += (trace,)
+
+
+def _said_by_provider(failure: Failure | Broke) -> Failure | None:
+    """What the provider itself said, where it was its error and not its connection's."""
+    return failure if isinstance(failure, Failure) else failure.failure
 
 
 def _type_of(error: WireError | None) -> str | None:

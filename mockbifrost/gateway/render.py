@@ -10,7 +10,7 @@ from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.deviations import choices_of, deltas_of, error_event_of, last_chunks_of, usage_of
 from mockbifrost.gateway.outcome import Cast
 from mockbifrost.gateway.upstream import Cuts, Hangs, NoChunks
-from mockbifrost.provider.answer import MOST_MOLDS, Answer, Draft, RawAnswer
+from mockbifrost.provider.answer import Answer, Draft, RawAnswer
 from mockbifrost.values import value
 from mockbifrost.wire import chunk, completion, headers, sse
 from mockbifrost.wire.chunk import Delta
@@ -72,10 +72,8 @@ def answer_cast(
     key = (gateway.profile.name, gateway.quirks, route, stream, answer.model, answer.system_fingerprint, origin, priced)
     cast: Cast | None = draft.molds.get(key)
     if cast is None:
-        if len(draft.molds) >= MOST_MOLDS:
-            draft.molds.clear()
         cast = _cast(gateway, route, answer, stream=stream, origin=origin, priced=priced, added=added)
-        draft.molds[key] = cast
+        draft.keep(key, cast)
     return cast
 
 
@@ -167,7 +165,7 @@ class _Telling:
         self.route = route
         self.draft = answer.draft if answer is not None else NO_DRAFT
         self.added = added
-        self.usage = usage_of(self.quirks, self.draft.usage, stream=stream) if self.quirks else self.draft.usage
+        self.usage = usage_of(self.quirks, self.draft.usage, stream=stream)
         self.cost = hole(Slot.COST) if priced else None
         draft = self.draft
         self.extras = Extras(
@@ -182,7 +180,7 @@ class _Telling:
     def plain(self) -> Cast:
         """A whole answer. Of OpenAI's own, where the raw one is wanted, nothing else is sent. Source: wire.md 3."""
         profile, draft = self.profile, self.draft
-        choices = choices_of(self.quirks, draft.choices) if self.quirks else draft.choices
+        choices = choices_of(self.quirks, draft.choices)
         raw: JsonObject | None = None
         if self.added.raw_response:
             usage = raw_usage_json(self.usage, _json(draft.reported)) if self.usage is not None else None
@@ -204,7 +202,7 @@ class _Telling:
 
     def stream(self) -> Cast:
         """All increments, the chunk that the gateway makes itself, and the end."""
-        deltas = deltas_of(self.quirks, self.draft.deltas) if self.quirks else self.draft.deltas
+        deltas = deltas_of(self.quirks, self.draft.deltas)
         frames = _Frames()
         reasons = self.chunks(deltas, frames)
         end_s = self.draft.deltas[-1].at_s if self.draft.deltas else 0.0
@@ -216,9 +214,8 @@ class _Telling:
 
     def broken_off(self, cuts: Cuts) -> Cast:
         """The increments that came, then an error, or an end that looks good."""
-        deltas = self.draft.deltas[: cuts.kept]
         frames = _Frames()
-        reasons = self.chunks(deltas_of(self.quirks, deltas) if self.quirks else deltas, frames)
+        reasons = self.chunks(deltas_of(self.quirks, self.draft.deltas[: cuts.kept]), frames)
         if cuts.error is not None:
             event = self.error_event(cuts.error, reasons, len(frames.molds), cuts.at_s)
             frames.add(Mold.of(event), cuts.at_s)
@@ -271,16 +268,11 @@ class _Telling:
             additions=self.additions(None),
         )
         usage: Json = usage_json(profile, self.usage, self.cost)
-        if not self.quirks:
-            yield chunk.last_chunk_json(profile, reasons or {0: None}, self.extras, usage=usage, extra_fields=fields)
-            return
-        yield from last_chunks_of(self.quirks, profile, reasons or {0: None}, self.extras, usage, fields)
+        return last_chunks_of(self.quirks, profile, reasons or {0: None}, self.extras, usage, fields)
 
     def error_event(self, error: WireError, reasons: Mapping[int, str | None], index: int, at_s: float) -> bytes:
         """The frame that tells of an error; the stream then ends without `[DONE]`."""
         body = error_json(self.profile, error, route=self.route, latency_ms=_milliseconds(at_s))
-        if not self.quirks:
-            return sse.encode_data(body)
         fields = answer_fields(self.profile, self.route, latency_ms=_milliseconds(at_s), chunk_index=index)
         return sse.encode_data(error_event_of(self.quirks, self.profile, body, reasons, self.extras, fields))
 

@@ -61,6 +61,12 @@ class Draft:
     """Nothing is to be said of its cost."""
     molds: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def keep(self, key: object, made: object) -> None:
+        """Put something into `molds`; when there are too many, those before it go."""
+        if len(self.molds) >= MOST_MOLDS:
+            self.molds.clear()
+        self.molds[key] = made
+
 
 @dataclass(frozen=True, slots=True)
 class CacheScript:

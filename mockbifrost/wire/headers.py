@@ -115,11 +115,12 @@ def id_headers(request_id: str, trace_id: str) -> RawHeaders:
 
 def provider_headers(headers: Mapping[str, str]) -> RawHeaders:
     """A provider's headers as the gateway hands them on: all but the connection's own."""
-    return [
-        (name.lower().encode("latin-1", "replace"), header_value(value))
-        for name, value in headers.items()
-        if name.lower() not in HOP_BY_HOP
-    ]
+    return encoded([pair for pair in headers.items() if pair[0].lower() not in HOP_BY_HOP])
+
+
+def encoded(pairs: Iterable[tuple[str, str]]) -> RawHeaders:
+    """Names and values as they are sent: names in lower case."""
+    return [(name.lower().encode("latin-1", "replace"), header_value(value)) for name, value in pairs]
 
 
 def handed_on(head: RawHeaders, provided: RawHeaders) -> RawHeaders:
