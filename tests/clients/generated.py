@@ -11,11 +11,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
 from mockbifrost import MockBifrost, Session
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
@@ -30,6 +31,21 @@ SAME: Final = settings(database=None, deadline=None, suppress_health_check=list(
 """With a seed: the same requests in every run, whatever the profile."""
 
 Behaviour = Mapping[str, Any]
+
+
+class Stop(BaseModel):
+    """A part of a nested output."""
+
+    city: str = Field(min_length=2)
+    nights: int = Field(ge=1, le=14)
+
+
+class Trip(BaseModel):
+    """A nested output."""
+
+    kind: Literal["business", "leisure"]
+    stops: list[Stop] = Field(min_length=1, max_length=4)
+    price: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

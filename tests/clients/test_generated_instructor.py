@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import openai
 import pytest
 from hypothesis import strategies as st
 from openai import OpenAI
-from pydantic import BaseModel, Field
 
 from mockbifrost import Session
 from tests.clients.generated import (
@@ -20,6 +19,8 @@ from tests.clients.generated import (
     Allowed,
     Case,
     Seen,
+    Stop,
+    Trip,
     headers_for,
     plans,
     prove,
@@ -31,21 +32,6 @@ instructor: Any = pytest.importorskip("instructor", reason="instructor is not in
 
 
 GivenUp: Any = pytest.importorskip("instructor.core").InstructorRetryException
-
-
-class Stop(BaseModel):
-    """A part of a nested answer."""
-
-    city: str = Field(min_length=2)
-    nights: int = Field(ge=1, le=14)
-
-
-class Trip(BaseModel):
-    """A nested answer."""
-
-    kind: Literal["business", "leisure"]
-    stops: list[Stop] = Field(min_length=1, max_length=4)
-    price: float | None = None
 
 
 MODES: Final = ("TOOLS", "JSON", "JSON_SCHEMA", "MD_JSON")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
 import pytest
 from openai import OpenAI
 
@@ -23,15 +20,9 @@ from tests.clients.generated import (
     quiet_server,
     requests,
 )
+from tests.clients.litellm_here import QUIET, litellm
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches prices from GitHub while it is imported
-litellm: Any = pytest.importorskip("litellm", reason="litellm is not installed")
-
-pytestmark = [  # the first two: what litellm does on its first call
-    pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Items? .* on TypedDict class .* using the `ReadOnly` qualifier:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),  # the cost is declared as a number
-]
+pytestmark = QUIET
 
 
 def in_parts(seen: Seen) -> bool:

@@ -20,6 +20,7 @@ from tests.clients.generated import (
     Allowed,
     Case,
     Seen,
+    Stop,
     headers_for,
     plans,
     prove,
@@ -28,13 +29,6 @@ from tests.clients.generated import (
 from tests.strategies import TEXTS
 
 agents: Any = pytest.importorskip("agents", reason="openai-agents is not installed")
-
-
-class Stop(BaseModel):
-    """A part of a nested output."""
-
-    city: str = Field(min_length=2)
-    nights: int = Field(ge=1, le=14)
 
 
 class Trip(BaseModel):

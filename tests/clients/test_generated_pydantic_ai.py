@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pytest
 from hypothesis import strategies as st
 from openai import AsyncOpenAI
-from pydantic import BaseModel, Field
 from pydantic_ai import (
     Agent,
     AgentStreamEvent,
@@ -35,6 +34,8 @@ from tests.clients.generated import (
     Allowed,
     Case,
     Seen,
+    Stop,
+    Trip,
     broke_off,
     headers_for,
     plans,
@@ -42,21 +43,6 @@ from tests.clients.generated import (
     quiet_server,
 )
 from tests.strategies import IDS, NAMES, OBJECTS, TEXTS
-
-
-class Stop(BaseModel):
-    """A part of a nested output."""
-
-    city: str = Field(min_length=2)
-    nights: int = Field(ge=1, le=14)
-
-
-class Trip(BaseModel):
-    """A nested output."""
-
-    kind: Literal["business", "leisure"]
-    stops: list[Stop] = Field(min_length=1, max_length=4)
-    price: float | None = None
 
 
 def lookup_order(order_id: str) -> str:

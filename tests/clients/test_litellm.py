@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +14,9 @@ from pydantic import BaseModel
 from mockbifrost import Session
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 from tests.clients.gateway_story import ATTEMPTS, CACHED, COST, FREE, MODEL, PROVIDER, SHOWN, STORY, attempts, shown
+from tests.clients.litellm_here import QUIET, litellm
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches prices from GitHub while it is imported
-litellm: Any = pytest.importorskip("litellm", reason="litellm is not installed")
-
-pytestmark = [  # the first two: what litellm does on its first call
-    pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Items? .* on TypedDict class .* using the `ReadOnly` qualifier:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),  # the cost is declared as a number
-]
+pytestmark = QUIET
 
 AT_ONCE = {"retry-after-ms": "1"}
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
