@@ -46,6 +46,18 @@ class ScenarioError(MockBifrostError):
         super().__init__("\n".join(str(finding) for finding in self.findings))
 
 
+class CassetteError(MockBifrostError):
+    """Cassettes that can't be used; `findings` holds all that is wrong with them, each with its file and interaction."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+class RecordRefusedError(MockBifrostError):
+    """Recording would lose or leak something: the file can't be written, the address is not loopback, nothing to ask."""
+
+
 class ServerStartError(MockBifrostError):
     """The server could not start: the port is taken, the address is not ours, or its thread died."""
 

@@ -1,0 +1,1 @@
+"""What was recorded: the files, what is in them, and recordings as a provider."""
