@@ -144,15 +144,3 @@ def _with_logprobs(deltas: list[Delta], key: str, entries: Json) -> list[Delta]:
         found.append(replace(delta, logprobs={key: list(entries[start:end])}))
         start = end
     return found
-
-
-def join_deltas(deltas: Sequence[Delta]) -> dict[int, dict[str, Json]]:
-    """What the increments say, by choice: text joined, the rest as it came last. For explicit chunks asked for without a stream."""
-    found: dict[int, dict[str, Json]] = {}
-    for delta in deltas:
-        choice = found.setdefault(delta.choice, {})
-        for key, value in delta.fields.items():
-            before = choice.get(key)
-            joins = isinstance(before, str) and isinstance(value, str) and key != "role"
-            choice[key] = before + value if joins else value  # type: ignore[operator]
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
@@ -11,16 +11,17 @@ import orjson
 
 from mockbifrost.match.attempt import Attempt
 from mockbifrost.provider.answer import Answer, CacheScript, Draft, Failure, RawAnswer, Refusal, Said, Shape
-from mockbifrost.provider.chunks import cut_choices, join_deltas, timed
+from mockbifrost.provider.chunks import cut_choices, timed
 from mockbifrost.provider.connection import ConnectionFault, delayed
 from mockbifrost.provider.fragments import Fragments
+from mockbifrost.provider.increments import delta_of, ended, joined_choices, numbered
 from mockbifrost.provider.logprobs import drawn_logprobs
 from mockbifrost.provider.pace import INSTANT, Pace
 from mockbifrost.provider.tokens import TokenCounter
 from mockbifrost.provider.validate import choices_wanted
 from mockbifrost.scenario.templates import Template, context_of
 from mockbifrost.seeds import Draws, digest
-from mockbifrost.wire.chunk import CallDelta, Delta
+from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.completion import Choice, Message, ToolCall
 from mockbifrost.wire.jsontypes import Json
 from mockbifrost.wire.usage import Usage
@@ -219,7 +220,7 @@ class ReplyScript:
         self, attempt: Attempt, tools: Tools, rendering: _Rendering, counter: TokenCounter, details: Mapping[str, int]
     ) -> Draft:
         units = attempt.draws.units("pace")
-        explicit = _numbered([_delta(chunk) for chunk in self.chunks]) if self.chunks is not None else None
+        explicit = numbered([delta_of(chunk) for chunk in self.chunks]) if self.chunks is not None else None
         choices = joined_choices(explicit) if explicit is not None else self._choices(attempt, tools, rendering)
         usage, completion_tokens = self._usage(choices, counter, details)
         pace = self.pace
@@ -228,7 +229,7 @@ class ReplyScript:
         deltas: tuple[Delta, ...] = ()
         if attempt.stream or (fault is not None and fault.has_place):
             if explicit is not None:
-                deltas = tuple(timed(_ended(explicit, choices), pace, units))
+                deltas = tuple(timed(ended(explicit, choices), pace, units))
             else:
                 deltas = cut_choices(choices, pace, self.fragments, units)
         if fault is not None:
@@ -317,100 +318,6 @@ class ReplyScript:
 def fingerprint_of(seed: int, model: str) -> str:
     """The system fingerprint of a simulated provider: the same for a model, until the seed changes."""
     return "fp_" + digest(seed, "system_fingerprint", model, size=5).hex()
-
-
-def _delta(chunk: Mapping[str, Json]) -> Delta:
-    """An explicit increment: the keys of a delta, with `finish_reason`, `index` (the choice's) and `logprobs` beside them."""
-    fields = dict(chunk)
-    finish = fields.pop("finish_reason", None)
-    index = fields.pop("index", 0)
-    logprobs = fields.pop("logprobs", None)
-    raw_calls = fields.pop("tool_calls", ())
-    calls: list[CallDelta] = []
-    for number, raw in enumerate(raw_calls if isinstance(raw_calls, (list, tuple)) else ()):
-        if isinstance(raw, Mapping):
-            calls.append(_call_delta(raw, number))
-    return Delta(
-        fields,
-        tuple(calls),
-        index if isinstance(index, int) else 0,
-        0.0,
-        finish if isinstance(finish, str) else None,
-        logprobs if isinstance(logprobs, Mapping) else None,
-    )
-
-
-def _call_delta(raw: Mapping[str, Json], number: int) -> CallDelta:
-    function = raw.get("function")
-    function = function if isinstance(function, Mapping) else {}
-    arguments = function.get("arguments", "")
-    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
-    index = raw.get("index", number)
-    index = index if isinstance(index, int) else number
-    name, id_ = function.get("name"), raw.get("id")
-    start = ToolCall(str(name), "", str(id_) if id_ is not None else None) if name is not None else None
-    return CallDelta(index, text, start)
-
-
-def _numbered(deltas: Sequence[Delta]) -> tuple[Delta, ...]:
-    """Explicit increments whose tool calls are counted over all choices, as the joined answer counts them."""
-    places = sorted({(delta.choice, call.index) for delta in deltas for call in delta.calls})
-    numbers = {place: number for number, place in enumerate(places)}
-    return tuple(
-        [
-            replace(
-                delta, calls=tuple([replace(call, number=numbers[delta.choice, call.index]) for call in delta.calls])
-            )
-            for delta in deltas
-        ]
-    )
-
-
-def joined_choices(deltas: tuple[Delta, ...]) -> tuple[Choice, ...]:
-    """The choices that explicit increments add up to."""
-    said = join_deltas(deltas)
-    found: list[Choice] = []
-    for index in sorted(said) or [0]:
-        fields = dict(said.get(index, {}))
-        calls = _joined_calls([call for delta in deltas if delta.choice == index for call in delta.calls])
-        reasons = [delta.finish_reason for delta in deltas if delta.choice == index and delta.finish_reason]
-        content, reasoning, refusal = (
-            fields.pop("content", None),
-            fields.pop("reasoning", None),
-            fields.pop("refusal", None),
-        )
-        role = fields.pop("role", "assistant")
-        message = Message(
-            content if isinstance(content, str) and (content or not calls) else None,
-            role if isinstance(role, str) else "assistant",
-            refusal if isinstance(refusal, str) else None,
-            reasoning=reasoning if isinstance(reasoning, str) else None,
-            tool_calls=calls,
-            extra=fields,
-        )
-        found.append(Choice(index, message, reasons[-1] if reasons else ("tool_calls" if calls else "stop")))
-    return tuple(found)
-
-
-def _joined_calls(pieces: list[CallDelta]) -> tuple[ToolCall, ...]:
-    found: dict[int, ToolCall] = {}
-    for piece in pieces:
-        before = found.get(piece.index) or ToolCall("", "")
-        start = piece.start or before
-        found[piece.index] = ToolCall(start.name, before.arguments + piece.arguments, start.id)
-    return tuple([found[index] for index in sorted(found)])
-
-
-def _ended(deltas: tuple[Delta, ...], choices: tuple[Choice, ...]) -> tuple[Delta, ...]:
-    """Explicit increments, with an end for each choice that has none."""
-    ended = {delta.choice for delta in deltas if delta.finish_reason is not None}
-    return deltas + tuple(
-        [
-            Delta({}, (), choice.index, finish_reason=choice.finish_reason)
-            for choice in choices
-            if choice.index not in ended
-        ]
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockbifrost.provider.chunks import cut_choices, join_deltas, split_text
+from mockbifrost.provider.chunks import cut_choices, split_text
 from mockbifrost.provider.fragments import FRAGMENTS, Fragments, cut_calls, split_inside_escapes
+from mockbifrost.provider.increments import join_deltas
 from mockbifrost.provider.pace import Cut, Pace
 from mockbifrost.seeds import Draws
 from mockbifrost.wire.chunk import Delta
