@@ -152,5 +152,15 @@ class Broken:
     message: str
 
 
-Said = Answer | Failure | ConnectionFault | Refusal | RawAnswer | Broken
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A live upstream has to be asked; the request is decided again when it has answered.
+
+    `whole`: the upstream is a gateway itself, so what it answers is the answer to the whole request, as it is.
+    """
+
+    whole: bool
+
+
+Said = Answer | Failure | ConnectionFault | Refusal | RawAnswer | Broken | Pending
 """All that may come of asking a provider."""
