@@ -148,7 +148,7 @@ class RawAnswer:
 class Broken:
     """The mock itself could not answer: the script has no more steps, or a template failed. Never taken for a simulated error."""
 
-    kind: Literal["no_match", "sequence_exhausted", "template"]
+    kind: Literal["no_match", "sequence_exhausted", "template", "no_upstream"]
     message: str
 
 
