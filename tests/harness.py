@@ -114,7 +114,7 @@ def open_session(
     tools = Tools(BuiltInTokens(), FakeData())
     return Session(
         id,
-        Providers(Stubs(blueprint.files, tools), blueprint.recordings),
+        Providers(Stubs(blueprint.files, tools), [blueprint.recordings]),
         blueprint.gateway,
         seed=seed,
         clock=clock or Clock("fixed"),
