@@ -148,9 +148,19 @@ class RawAnswer:
 class Broken:
     """The mock itself could not answer: the script has no more steps, or a template failed. Never taken for a simulated error."""
 
-    kind: Literal["no_match", "sequence_exhausted", "template"]
+    kind: Literal["no_match", "sequence_exhausted", "template", "no_upstream"]
     message: str
 
 
-Said = Answer | Failure | ConnectionFault | Refusal | RawAnswer | Broken
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A live upstream has to be asked; the request is decided again when it has answered.
+
+    `whole`: the upstream is a gateway itself, so what it answers is the answer to the whole request, as it is.
+    """
+
+    whole: bool
+
+
+Said = Answer | Failure | ConnectionFault | Refusal | RawAnswer | Broken | Pending
 """All that may come of asking a provider."""
