@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from mockbifrost.convert.aimock_fixture import GENERAL, Fields, Fixture, read_fixture
-from mockbifrost.convert.conditions import excerpt
 from mockbifrost.convert.converted import Converted
+from mockbifrost.convert.naming import Names, short_name
 from mockbifrost.convert.yaml_text import HEADER, block, comment, indented
 from mockbifrost.errors import CassetteError, Finding, ScenarioError
 from mockbifrost.scenario.document import read_document
 from mockbifrost.scenario.load import load_text
-
-_NAME: Final = 50
 
 
 def is_aimock(text: str) -> bool:
@@ -81,7 +79,7 @@ def _told_once(findings: Sequence[Finding]) -> Iterator[Finding]:
 
 def _stubs(fixtures: Sequence[Fixture]) -> Iterator[list[str]]:
     """The lines of each stub. Fixtures of one sequence are one stub, at the place of the first."""
-    names: dict[str, int] = {}
+    names = Names()
     kept = [one for one in fixtures if one.kept]
     for one in kept:
         steps = [one]
@@ -93,13 +91,13 @@ def _stubs(fixtures: Sequence[Fixture]) -> Iterator[list[str]]:
         yield from _stub(one, steps, names)
 
 
-def _stub(first: Fixture, steps: Sequence[Fixture], names: dict[str, int]) -> Iterator[list[str]]:
+def _stub(first: Fixture, steps: Sequence[Fixture], names: Names) -> Iterator[list[str]]:
     when = {"when": first.when} if first.when else {}
     origin = comment("from " + ", ".join([step.origin for step in steps]))
     for chance, fault in [row for step in steps for row in step.chances]:
-        name = _unique(f"{_called(first)} fails", names)
+        name = names.unique(f"{_called(first)} fails")
         yield [origin, *block([{"name": name, **when, "active": {"probability": chance}, **fault}])]
-    keys: Fields = {"name": _unique(_called(first), names), **when}
+    keys: Fields = {"name": names.unique(_called(first)), **when}
     if first.index is None:
         keys |= _shortened(first.does)
     else:
@@ -123,12 +121,7 @@ def _called(fixture: Fixture) -> str:
             if isinstance(said, Mapping)
             else None
         )
-        line = excerpt(text) if isinstance(text, str) else None
-        if line:
-            return line[:_NAME].rstrip()
+        name = short_name(text)
+        if name is not None:
+            return name
     return next(iter(fixture.does))
-
-
-def _unique(name: str, names: dict[str, int]) -> str:
-    names[name] = names.get(name, 0) + 1
-    return name if names[name] == 1 else _unique(f"{name} ({names[name]})", names)

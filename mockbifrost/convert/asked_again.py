@@ -17,6 +17,7 @@ from mockbifrost.scenario.load import load_text
 from mockbifrost.scenario.scripts import Tools
 from mockbifrost.scenario.stubs import Stubs
 from mockbifrost.session.assembly import assemble
+from mockbifrost.session.providers import Providers
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.values import value
 
@@ -37,7 +38,7 @@ def asked_again(text: str, turns: Sequence[Turn]) -> Differs | None:
     """Ask each recorded request, in order; None where all are answered as they were. Raises ScenarioError for no scenario."""
     blueprint = assemble([load_text(text, "converted.yaml")]).common
     tools = Tools(BuiltInTokens(), FakeData())
-    session = Session("convert", Stubs(blueprint.files, tools), blueprint.gateway, clock=Clock("fixed"))
+    session = Session("convert", Providers(Stubs(blueprint.files, tools)), blueprint.gateway, clock=Clock("fixed"))
     for turn in turns:
         exchange = session.ask(Received("POST", _PATH, (), turn.interaction.request.body))
         session.finish(exchange, WHOLE)

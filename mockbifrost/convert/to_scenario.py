@@ -13,8 +13,9 @@ import orjson
 from mockbifrost.cassette.interaction import Cassette, Interaction
 from mockbifrost.cassette.spoken import Spoken, Unspoken
 from mockbifrost.convert.asked_again import Differs, asked_again
-from mockbifrost.convert.conditions import When, conditions, excerpt
+from mockbifrost.convert.conditions import When, conditions
 from mockbifrost.convert.converted import Converted
+from mockbifrost.convert.naming import LONGEST, Names, short_name
 from mockbifrost.convert.turns import Group, Turn, grouped, paced, slow, strangers, turn_of
 from mockbifrost.convert.yaml_text import HEADER, block, comment, indented
 from mockbifrost.errors import CassetteError, Finding
@@ -24,7 +25,6 @@ from mockbifrost.vocabulary.gateway_errors import gateway_error
 from mockbifrost.vocabulary.settings import Version
 from mockbifrost.wire.request import InvalidBody
 
-_NAME: Final = 50
 _LONGEST_KEY: Final = 200
 _SAID_AS_IT_IS: Final = re.compile(r"\{\{ '(.+?)' \}\}")
 
@@ -93,7 +93,7 @@ class _StubText:
 
 
 def _stubs(groups: Sequence[Group]) -> Iterator[_StubText]:
-    names: dict[str, int] = {}
+    names = Names()
     for index, group in enumerate(groups):
         others = [one for other in groups[index + 1 :] for one in other.asked]
         when, left = conditions(group.asked, others)
@@ -102,7 +102,7 @@ def _stubs(groups: Sequence[Group]) -> Iterator[_StubText]:
         origin = comment(f"from {_origins(group)}")
         hop = _hop(group)
         if hop:
-            name = _unique(f"{group.turns[0].asked.attempt.provider} fails", names)
+            name = names.unique(f"{group.turns[0].asked.attempt.provider} fails")
             keys = {
                 "name": name,
                 "when": {**when, "fallback": 0 if hop == 1 else f"0..{hop - 1}"},
@@ -122,8 +122,16 @@ def _not_apart(group: Group, other: Group) -> CassetteError:
 
 
 def _origins(group: Group) -> str:
-    first, *rest = [turn.interaction for turn in group.turns]
-    return ", ".join([f"{first.file}#{first.number}", *[f"#{one.number}" for one in rest]])
+    """`refund.yaml#2, #5`: each file named where it first comes."""
+    texts: list[str] = []
+    file = ""
+    for turn in group.turns:
+        interaction = turn.interaction
+        texts.append(
+            f"#{interaction.number}" if interaction.file == file else f"{interaction.file}#{interaction.number}"
+        )
+        file = interaction.file
+    return ", ".join(texts)
 
 
 def _hop(group: Group) -> int:
@@ -132,16 +140,11 @@ def _hop(group: Group) -> int:
     return hops.pop() if len(hops) == 1 else 0
 
 
-def _unique(name: str, names: dict[str, int]) -> str:
-    names[name] = names.get(name, 0) + 1
-    return name if names[name] == 1 else _unique(f"{name} ({names[name]})", names)
-
-
-def _stub(group: Group, when: When, names: dict[str, int]) -> dict[str, Any]:
+def _stub(group: Group, when: When, names: Names) -> dict[str, Any]:
     group = paced(group)
     steps = group.steps
     first = steps[0]
-    keys: dict[str, Any] = {"name": _unique(first.interaction.about.name or _called(first.said), names)}
+    keys: dict[str, Any] = {"name": names.unique(first.interaction.about.name or _called(first.said))}
     if when:
         keys["when"] = when
     if len(steps) == 1:
@@ -160,7 +163,7 @@ def _short_step(step: Spoken) -> Any:
 def _called(said: Spoken) -> str:
     """What a stub is called after: what it says, or how it fails."""
     if "gateway_error" in said:
-        return f"refuses: {said['gateway_error'].get('name') or said['gateway_error']['message'][:_NAME]}"
+        return f"refuses: {said['gateway_error'].get('name') or said['gateway_error']['message'][:LONGEST]}"
     if "error" in said:
         return f"fails with {said['error']['status']} {said['error'].get('code') or said['error'].get('type') or ''}".rstrip()
     reply = said["reply"]
@@ -168,10 +171,7 @@ def _called(said: Spoken) -> str:
     if first.get("tool_calls"):
         return "calls " + ", ".join(dict.fromkeys([call["name"] for call in first["tool_calls"]]))
     text = first.get("content") or first.get("refusal") or first.get("reasoning")
-    line = excerpt(_SAID_AS_IT_IS.sub(r"\1", text)) if isinstance(text, str) else None
-    if line is None:
-        return "says nothing"
-    return line if len(line) <= _NAME else f"{line[: _NAME - 1].rstrip()}…"
+    return short_name(_SAID_AS_IT_IS.sub(r"\1", text) if isinstance(text, str) else None) or "says nothing"
 
 
 def _step(turn: Turn) -> Spoken:
