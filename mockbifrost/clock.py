@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 ClockMode = Literal["fixed", "flow", "real"]
@@ -13,6 +14,11 @@ CLOCK_MODES: Final[tuple[ClockMode, ...]] = ("fixed", "flow", "real")
 
 EPOCH_S: Final = 1_767_225_600
 """The instant at which every session's clock starts (2026-01-01T00:00:00Z), so that `created` is the same in every run."""
+
+
+def utc_now() -> datetime:
+    """The wall time, in UTC."""
+    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
