@@ -25,6 +25,7 @@ from mockbifrost.scenario.scripts import Tools
 from mockbifrost.scenario.stubs import Stubs
 from mockbifrost.session import session as module
 from mockbifrost.session.assembly import assemble
+from mockbifrost.session.providers import Providers
 from mockbifrost.session.session import Received, Session
 
 SCENARIO = "version: 1\nstubs:\n" + "".join(
@@ -48,7 +49,7 @@ def opened(scenario: str) -> Session:
     """A session of its own."""
     blueprint = assemble([load_text(scenario, "bench.yaml")]).common
     return Session(
-        "bench", Stubs(blueprint.files, Tools(BuiltInTokens(), FakeData())), blueprint.gateway, clock=Clock()
+        "bench", Providers(Stubs(blueprint.files, Tools(BuiltInTokens(), FakeData()))), blueprint.gateway, clock=Clock()
     )
 
 

@@ -23,6 +23,7 @@ from mockbifrost.scenario.stubs import Layer, Stubs
 from mockbifrost.seeds import Draws
 from mockbifrost.session.assembly import assemble
 from mockbifrost.session.journal import Entry, Journal
+from mockbifrost.session.providers import Providers
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.vocabulary.settings import GatewaySettings
 from mockbifrost.wire.headers import RequestHeaders
@@ -113,7 +114,7 @@ def open_session(
     tools = Tools(BuiltInTokens(), FakeData())
     return Session(
         id,
-        Stubs(blueprint.files, tools),
+        Providers(Stubs(blueprint.files, tools), blueprint.recordings),
         blueprint.gateway,
         seed=seed,
         clock=clock or Clock("fixed"),
@@ -230,4 +231,4 @@ def session_with(
     ]
     tools = Tools(BuiltInTokens(), FakeData())
     settings = GatewaySettings.model_validate(gateway or {})
-    return Session("test", Stubs(Layer(compiled), tools), gateway_of(settings, version), seed=seed)
+    return Session("test", Providers(Stubs(Layer(compiled), tools)), gateway_of(settings, version), seed=seed)

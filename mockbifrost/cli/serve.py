@@ -6,22 +6,26 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from mockbifrost.clock import CLOCK_MODES, ClockMode
-from mockbifrost.errors import MockBifrostError, ScenarioError
+from mockbifrost.errors import CassetteError, MockBifrostError, ScenarioError
 from mockbifrost.serve.addresses import BASE, session_path
 
 if TYPE_CHECKING:
+    from mockbifrost.cassette.recordings import OnEnd, Recordings
+    from mockbifrost.scenario.loaded import LoadedScenario
     from mockbifrost.serve.server import Server
     from mockbifrost.wire.profiles import ProfileName
 
 
 AUTO: Final = "version: 1\nstubs: [{name: auto, auto: true}]\n"
 """What is served where no scenario is given."""
+NO_SCENARIO: Final = "no scenario: every answer is made from its request (`auto`)"
 GC_THRESHOLDS: Final = (20_000, 20, 50)
 """Requests leave no cycles behind, so the collector may come seldom; this process serves and does nothing else."""
 
@@ -58,6 +62,22 @@ GC_THRESHOLDS: Final = (20_000, 20, 50)
 @click.option(
     "--gateway-version", type=click.Choice(["documented", "1.6", "2.2"]), help="Whose bytes to send; beats the files."
 )
+@click.option(
+    "--exact", is_flag=True, help="A recorded stream answers only a request for a stream, and the other way round."
+)
+@click.option(
+    "--on-end",
+    default="repeat",
+    show_default=True,
+    type=click.Choice(["repeat", "miss"]),
+    help="After the last recording of a request: the last again, or a loud error.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="PATH",
+    help="What of a request does not count when it is matched with recordings: `metadata`, `messages[*].name`, or /a regular expression/.",
+)
 @click.option("--lenient", is_flag=True, help="Let `auto` answer what no stub does; the journal still says so.")
 @click.option("--no-mock-headers", is_flag=True, help="Leave out the x-mockbifrost-* headers.")
 def serve(
@@ -69,14 +89,21 @@ def serve(
     speed: float,
     clock: ClockMode,
     gateway_version: ProfileName | None,
+    exact: bool,
+    on_end: OnEnd,
+    ignore: tuple[str, ...],
     lenient: bool,
     no_mock_headers: bool,
 ) -> None:
-    """Serve scenario files and folders; without any, every request is answered as `auto` does."""
-    from mockbifrost.scenario.load import load_paths, load_text
+    """Serve scenarios and cassettes, files and folders; without any, every request is answered as `auto` does."""
+    from mockbifrost.cassette.keys import Ignore
+    from mockbifrost.cassette.recordings import Matching, Recordings
+    from mockbifrost.cassette.redact import Redactor
+    from mockbifrost.scenario.load import load_text
     from mockbifrost.serve.server import Server
     from mockbifrost.serve.settings import ServerSettings
     from mockbifrost.session.assembly import assemble
+    from mockbifrost.session.sources import read_sources
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
@@ -91,18 +118,20 @@ def serve(
             lenient=lenient,
             control_token=os.environ.get("MOCKBIFROST_CONTROL_TOKEN") or None,
         )
-        scenarios = load_paths(paths) if paths else (load_text(AUTO, "built-in"),)
-        server = Server(assemble(scenarios, version=gateway_version, keep_seeds=seed is None), settings)
-    except ScenarioError as error:
+        matching = Matching(Ignore(ignore), exact, on_end, Redactor().redacted_body)
+        sources = read_sources(paths)
+        for problem in sources.problems:
+            click.echo(str(problem), err=True)
+        recordings = Recordings(sources.cassettes, matching)
+        scenarios = sources.scenarios if paths else (load_text(AUTO, "built-in"),)
+        server = Server(assemble(scenarios, recordings, version=gateway_version, keep_seeds=seed is None), settings)
+    except (ScenarioError, CassetteError) as error:
         click.echo(str(error), err=True)
         sys.exit(1)
     except MockBifrostError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    stubs = sum([len(scenario.model.stubs) for scenario in scenarios])
-    what = f"{stubs} stubs from {len(scenarios)} {'file' if len(scenarios) == 1 else 'files'}"
-    if not paths:
-        what = "no scenario: every answer is made from its request (`auto`)"
+    what = served(scenarios, recordings, len(sources.cassettes)) if paths else NO_SCENARIO
 
     failures: list[OSError] = []
 
@@ -122,6 +151,17 @@ def serve(
         why = failures[0].strerror or failures[0]
         click.echo(f"The port can't be written to {port_file}: {why}; choose another --port-file.", err=True)
         sys.exit(2)
+
+
+def served(scenarios: Sequence[LoadedScenario], recordings: Recordings, cassettes: int) -> str:
+    """How much is served, in words."""
+    parts: list[str] = []
+    if scenarios:
+        stubs = sum([len(scenario.model.stubs) for scenario in scenarios])
+        parts.append(f"{stubs} stubs from {len(scenarios)} {'file' if len(scenarios) == 1 else 'files'}")
+    if cassettes:
+        parts.append(f"{len(recordings)} recordings from {cassettes} {'cassette' if cassettes == 1 else 'cassettes'}")
+    return " and ".join(parts)
 
 
 def _settle() -> None:

@@ -11,6 +11,7 @@ from mockbifrost.match.compare import message_in_words
 from mockbifrost.match.expectation import Mismatch
 
 NEAREST: Final = 3
+RECORD: Final = "mockbifrost record --upstream URL --cassette FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,17 @@ def _distance(miss: NearMiss) -> tuple[float, int]:
     return differences, -(miss.fields - len(miss.mismatches))
 
 
-def in_words(attempt: Attempt, misses: Sequence[NearMiss], total: int, template: str) -> str:
+def in_words(attempt: Attempt, misses: Sequence[NearMiss], stubs: int, template: str, recordings: int = 0) -> str:
     """The whole text of a miss: what came in, what was nearest and why it did not answer, and a stub to paste."""
+    total = stubs + recordings
+    what = "stub or recording" if stubs and recordings else "recording" if recordings else "stub"
     conversation = attempt.conversation
     asked = attempt.request.model or "no model"
     kind = "stream" if attempt.stream else "plain"
     lines = [
-        f'No stub answers this request (model "{asked}", {kind}, turn {conversation.turn}, {message_in_words(conversation.last)}).'
+        f'No {what} answers this request (model "{asked}", {kind}, turn {conversation.turn}, {message_in_words(conversation.last)}).'
     ]
+    kinds = "stubs and recordings" if stubs and recordings else what + "s"
     if not total:
         lines.append("  nearest: there are no stubs at all")
     for number, miss in enumerate(misses):
@@ -70,7 +74,8 @@ def in_words(attempt: Attempt, misses: Sequence[NearMiss], total: int, template:
         lines.append(f"  {word}: {miss.label}, {len(miss.mismatches)} of {miss.fields} fields differ:")
         lines += [f"    {mismatch}" for mismatch in miss.mismatches]
     if total > len(misses):
-        lines.append(f"  ({total - len(misses)} more of {total} stubs are further away)")
-    lines.append("  do: mend the nearest stub, or add this one:")
+        lines.append(f"  ({total - len(misses)} more of {total} {kinds} are further away)")
+    do = f"record it with `{RECORD}`, or add this stub" if recordings else "mend the nearest stub, or add this one"
+    lines.append(f"  do: {do}:")
     lines += ["    " + line for line in template.splitlines()]
     return "\n".join(lines)

@@ -152,7 +152,7 @@ class Broken:
     Never taken for a simulated error. With `upstream`, `error` names the gateway's error about a connection that it is told as.
     """
 
-    kind: Literal["no_match", "sequence_exhausted", "template", "upstream"]
+    kind: Literal["no_match", "sequence_exhausted", "template", "no_upstream", "upstream"]
     message: str
     error: str = "request_failed"
     took_s: float = 0.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -20,12 +21,14 @@ from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.model import ActiveModel, DefaultsModel, StepModel, StubModel
 from mockbifrost.scenario.pace_model import PaceModel
 from mockbifrost.scenario.raw_model import EventModel, RawModel
+from mockbifrost.scenario.replay_model import ReplayModel
 from mockbifrost.scenario.reply_model import ReplyModel, ToolCallModel, UsageModel
 from mockbifrost.scenario.scripts import (
     CallScript,
     ChoiceScript,
     ErrorScript,
     FaultScript,
+    ForwardScript,
     RawScript,
     RefusalScript,
     ReplyScript,
@@ -47,16 +50,42 @@ _EOL: Final = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
 NO_DEFAULTS: Final = DefaultsModel()
 
 
+class Replays(Protocol):
+    """Finds what `replay` names; what a cassette is, is not known here."""
+
+    def script(self, model: ReplayModel, pace: Pace, anew: bool, place: Written) -> Script:
+        """What plays it; `anew`: encoded anew at this pace. Raises ScenarioError where there is no such recording."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where a stub stands, and what holds for all stubs of its file."""
+
+    source: str
+    line: int
+    defaults: DefaultsModel
+    replays: Replays | None
+
+
 def compile_stub(
-    model: StubModel, *, id: str, source: str, line: int, seed: int | None = None, defaults: DefaultsModel = NO_DEFAULTS
+    model: StubModel,
+    *,
+    id: str,
+    source: str,
+    line: int,
+    seed: int | None = None,
+    defaults: DefaultsModel = NO_DEFAULTS,
+    replays: Replays | None = None,
 ) -> Stub:
-    """One stub, ready to answer."""
+    """One stub, ready to answer. Raises ScenarioError where it replays what is not there."""
+    written = Written(source, line, defaults, replays)
     pace = pace_of(model.pace, pace_of(defaults.pace, INSTANT))
     steps: Sequence[Script]
     if model.sequence is not None:
-        steps = [_script(step, pace_of(step.pace, pace), defaults) for step in model.sequence]
+        steps = [_script(step, pace_of(step.pace, pace), written) for step in model.sequence]
     else:
-        steps = [_script(model, pace, defaults)]
+        steps = [_script(model, pace, written)]
     return Stub(
         id,
         StubRef(model.name, source, line),
@@ -113,11 +142,12 @@ def _activity(active: ActiveModel | None, times: int | None) -> Activity:
     )
 
 
-def _script(model: StubModel | StepModel, pace: Pace, defaults: DefaultsModel) -> Script:
+def _script(model: StubModel | StepModel, pace: Pace, written: Written) -> Script:
+    defaults = written.defaults
     fault = _fault(model.upstream, pace) if model.upstream is not None else None
     cache = _cache(model.cache) if model.cache is not None else None
     if model.reply is not None:
-        return _reply(model.reply, pace, defaults, fault, cache)
+        return reply_script(model.reply, pace, defaults, fault, cache)
     if model.auto:
         return AutoScript(pace, defaults.model, fault, cache)
     if model.echo:
@@ -128,8 +158,19 @@ def _script(model: StubModel | StepModel, pace: Pace, defaults: DefaultsModel) -
         return _error(model.error, pace)
     if model.gateway_error is not None:
         return _refusal(model.gateway_error, pace)
+    if model.forward:
+        return ForwardScript()
+    if model.replay is not None:
+        assert written.replays is not None  # whoever loads stubs knows where cassettes are
+        anew = model.replay.with_ is not None or paced(model.pace) or paced(defaults.pace)
+        return written.replays.script(model.replay, pace, anew, written)
     assert model.raw is not None  # exactly one behaviour: the model has seen to it
     return _raw(model.raw, pace)
+
+
+def paced(model: PaceModel | None) -> bool:
+    """Whether a pace says more than how fast what is recorded goes by."""
+    return model is not None and bool(model.model_fields_set - {"speed"})
 
 
 def text_of(text: str) -> Text:
@@ -166,9 +207,14 @@ def _cache(model: CacheModel) -> CacheScript:
     return CacheScript(model.hit, 1.0 if model.similarity is None else model.similarity)
 
 
-def _reply(
-    model: ReplyModel, pace: Pace, defaults: DefaultsModel, fault: FaultScript | None, cache: CacheScript | None
+def reply_script(
+    model: ReplyModel,
+    pace: Pace,
+    defaults: DefaultsModel = NO_DEFAULTS,
+    fault: FaultScript | None = None,
+    cache: CacheScript | None = None,
 ) -> ReplyScript:
+    """`reply`, ready to answer."""
     choices = [_choice(choice) for choice in model.choices] if model.choices is not None else [_choice(model)]
     no_usage = "usage" in model.model_fields_set and model.usage is None
     return ReplyScript(

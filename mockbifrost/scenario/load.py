@@ -69,18 +69,19 @@ def load_documents(
     results: list[_Result] = []
     seen: set[str] = set()
     for path in paths:
-        for file in _files(path):
+        for file in files_of(path):
             if isinstance(file, Finding):
                 results.append(_Result([file]))
                 continue
-            if (same := _identity(file)) not in seen:
+            if (same := identity(file)) not in seen:
                 seen.add(same)
                 results.append(_read_file(file))
     _checked(results, base)
     return tuple([(it.loaded, it.document) for it in results if it.loaded is not None and it.document is not None])
 
 
-def _identity(path: Path) -> str:
+def identity(path: Path) -> str:
+    """What two paths of the same file share."""
     try:
         return os.path.realpath(path)
     except (OSError, ValueError):  # reading it will say why
@@ -118,7 +119,8 @@ def _checked(results: list[_Result], base: GatewaySettings = NO_SETTINGS) -> lis
     return [result.loaded for result in results if result.loaded is not None]
 
 
-def _files(path: Path) -> Iterator[Path | Finding]:
+def files_of(path: Path) -> Iterator[Path | Finding]:
+    """The files that a path stands for: itself, or those of a folder."""
     if not os.path.isdir(path):
         yield path
         return

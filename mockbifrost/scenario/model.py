@@ -14,6 +14,7 @@ from mockbifrost.scenario.failure_model import ErrorModel, GatewayErrorModel
 from mockbifrost.scenario.fields import AtLeastOne, Count, Name, Switch
 from mockbifrost.scenario.pace_model import PaceModel
 from mockbifrost.scenario.raw_model import RawModel
+from mockbifrost.scenario.replay_model import ReplayModel
 from mockbifrost.scenario.reply_model import ReplyModel
 from mockbifrost.scenario.upstream_model import ALONE, UpstreamModel, answerless
 from mockbifrost.scenario.when_model import WhenModel
@@ -25,7 +26,7 @@ from mockbifrost.vocabulary.settings import GatewaySettings
 VERSION: Final = 1
 _SESSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SESSION_NAME: Final = {"type": "string", "pattern": f"^{_SESSION.pattern}$"}
-STEP_BEHAVIOURS: Final = ("reply", "error", "gateway_error", "auto", "echo", "raw")
+STEP_BEHAVIOURS: Final = ("reply", "error", "gateway_error", "auto", "echo", "replay", "raw", "forward")
 BEHAVIOURS: Final = (*STEP_BEHAVIOURS, "sequence")
 ANSWERS: Final = ("reply", "auto", "echo")
 """The behaviours in which the provider answers."""
@@ -129,7 +130,9 @@ class StepModel(Node):
     gateway_error: GatewayErrorModel | None = None
     auto: Switch = False
     echo: Switch = False
+    replay: ReplayModel | None = None
     raw: RawModel | None = None
+    forward: Switch = False
     pace: PaceModel | None = None
     upstream: UpstreamModel | None = None
     cache: CacheModel | None = None
@@ -164,7 +167,9 @@ class StubModel(Node):
     sequence: Annotated[Many[StepModel], Field(min_length=1)] | None = None
     auto: Switch = False
     echo: Switch = False
+    replay: ReplayModel | None = None
     raw: RawModel | None = None
+    forward: Switch = False
     on_end: Literal["miss", "pass", "repeat", "cycle"] = "miss"
     scope: Literal["conversation"] | None = None
     pace: PaceModel | None = None

@@ -10,13 +10,14 @@ from typing import Any, Final, Literal, Protocol
 import orjson
 
 from mockbifrost.match.attempt import Attempt
-from mockbifrost.provider.answer import Answer, CacheScript, Draft, Failure, RawAnswer, Refusal, Said, Shape
+from mockbifrost.provider.answer import Answer, CacheScript, Draft, Failure, Pending, RawAnswer, Refusal, Said, Shape
 from mockbifrost.provider.chunks import cut_choices, timed
 from mockbifrost.provider.connection import ConnectionFault, delayed
 from mockbifrost.provider.fragments import Fragments
 from mockbifrost.provider.increments import delta_of, ended, joined_choices, numbered
 from mockbifrost.provider.logprobs import drawn_logprobs
 from mockbifrost.provider.pace import INSTANT, Pace
+from mockbifrost.provider.tally import Tally
 from mockbifrost.provider.tokens import TokenCounter
 from mockbifrost.provider.validate import choices_wanted
 from mockbifrost.scenario.templates import Template, context_of
@@ -72,6 +73,14 @@ class Script(Protocol):
     def perform(self, attempt: Attempt, tools: Tools) -> Said:
         """What is said to this attempt. Raises TemplateFailed."""
         ...
+
+
+class Counting:
+    """A behaviour that counts for itself how far it has come."""
+
+    def play(self, attempt: Attempt, tools: Tools, tally: Tally) -> Said:
+        """What is said to this attempt, counted in the tally."""
+        raise NotImplementedError
 
 
 class _Rendering:
@@ -409,3 +418,16 @@ class RawScript:
     def perform(self, attempt: Attempt, tools: Tools) -> RawAnswer:
         """Always the same bytes."""
         return self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardScript:
+    """The upstream answers, whatever it is."""
+
+    def fails(self, attempt: Attempt) -> bool:
+        """What it will answer is not known."""
+        return False
+
+    def perform(self, attempt: Attempt, tools: Tools) -> Pending:
+        """Whoever asks knows the upstream."""
+        return Pending(whole=False)

@@ -11,12 +11,12 @@ from mockbifrost.match.attempt import Attempt
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.match.expectation import Expectation
 from mockbifrost.match.index import Index
-from mockbifrost.match.near_miss import NearMiss, in_words, nearest
+from mockbifrost.match.near_miss import NearMiss, nearest
 from mockbifrost.provider.answer import Broken, Said, StubRef
 from mockbifrost.provider.protocol import Reached
 from mockbifrost.provider.tally import Tally, Use
 from mockbifrost.scenario.activity import UNLIMITED, Activity
-from mockbifrost.scenario.scripts import Script, Tools
+from mockbifrost.scenario.scripts import Counting, Script, Tools
 from mockbifrost.scenario.templates import TemplateFailed
 from mockbifrost.seeds import digest
 
@@ -163,7 +163,7 @@ class Stubs:
             tally.add(place_key)
             if stub.by_conversation:
                 tally.add(stub.used_key)
-        return Reached(self._said(stub, step, attempt), stub.ref, tally)
+        return Reached(self._said(stub, step, attempt, tally), stub.ref, tally)
 
     def _seeded(self, stub: Stub, attempt: Attempt) -> Attempt:
         """The attempt with the seed of the stub's file, where that has one and no other was chosen."""
@@ -171,8 +171,10 @@ class Stubs:
             return attempt
         return replace(attempt, draws=replace(attempt.draws, seed=stub.seed))
 
-    def _said(self, stub: Stub, step: Script, attempt: Attempt) -> Said:
+    def _said(self, stub: Stub, step: Script, attempt: Attempt, tally: Tally) -> Said:
         try:
+            if isinstance(step, Counting):
+                return step.play(attempt, self.tools, tally)
             return step.perform(attempt, self.tools)
         except TemplateFailed as error:
             return Broken(
@@ -194,10 +196,6 @@ class Stubs:
             why = stub.activity.why_not(before, self._seeded(stub, attempt), tally.gates, stub.odds_key)
             reason = why or "its sequence has no more steps (on_end: pass)"
         return NearMiss(stub.ref.name, stub.ref.source, stub.ref.line, len(stub.expectation.checks), mismatches, reason)
-
-    def explain(self, attempt: Attempt, misses: Sequence[NearMiss]) -> str:
-        """Why nothing answered, and a stub to paste."""
-        return in_words(attempt, misses, len(self), paste_stub(attempt))
 
 
 def _chained(rows: Iterable[Sequence[Stub]]) -> Iterator[Stub]:

@@ -7,17 +7,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from mockbifrost.cassette.recordings import NO_RECORDINGS, Recordings
 from mockbifrost.clock import Clock, ClockMode
 from mockbifrost.errors import UsageError
 from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.configure import of_version
 from mockbifrost.match.understood import Reader
+from mockbifrost.provider.answer import Pending
 from mockbifrost.provider.exact import ExactTokens
 from mockbifrost.provider.tokens import BuiltInTokens
 from mockbifrost.scenario.auto import Auto
 from mockbifrost.scenario.fake import FakeData
 from mockbifrost.scenario.scripts import Tools
 from mockbifrost.scenario.stubs import Layer, Stubs
+from mockbifrost.session.providers import Providers
 from mockbifrost.session.session import Session
 from mockbifrost.wire.profiles import ProfileName
 
@@ -34,6 +37,7 @@ class Blueprint:
 
     files: Layer
     gateway: Gateway
+    recordings: Recordings = NO_RECORDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class Refused:
 class Sessions:
     """All sessions by id. `named` are those whose scenario files live in a session of their own.
 
-    `seed` and `version` None: as the files say; else they were chosen, and nothing that is loaded later changes them.
+    `upstream` is what asking it means, where there is one. `seed` and `version` None: as the files say; else they were chosen, and
+    nothing that is loaded later changes them.
     """
 
     def __init__(
@@ -60,7 +65,9 @@ class Sessions:
         clock: ClockMode = "fixed",
         most: int = MOST_SESSIONS,
         lenient: bool = False,
+        upstream: Pending | None = None,
     ) -> None:
+        self._upstream = upstream
         self._common = common
         self._named = named
         fake = FakeData()
@@ -137,7 +144,7 @@ class Sessions:
         chosen = self._seed if seed is None else seed
         session = Session(
             id,
-            Stubs(blueprint.files, tools, own_seeds=chosen is None),
+            Providers(Stubs(blueprint.files, tools, own_seeds=chosen is None), blueprint.recordings, self._upstream),
             gateway if version is None else of_version(gateway, version),
             seed=chosen or 0,
             own_version=version is None and self._version is None,

@@ -25,6 +25,7 @@ from mockbifrost.scenario.stubs import NO_STUBS, Layer, Stub, Stubs
 from mockbifrost.seeds import Draws
 from mockbifrost.session.calls import Call, Calls
 from mockbifrost.session.journal import Entry, Journal
+from mockbifrost.session.providers import Providers
 from mockbifrost.session.undecided import Undecided, limited
 from mockbifrost.values import value
 from mockbifrost.wire.envelope import WireError
@@ -122,7 +123,7 @@ class Session:
     def __init__(
         self,
         id: str,
-        stubs: Stubs,
+        providers: Providers,
         gateway: Gateway,
         *,
         seed: int = 0,
@@ -133,7 +134,7 @@ class Session:
         own_version: bool = True,
     ) -> None:
         self.id = id
-        self.stubs = stubs
+        self.providers = providers
         self.gateway = gateway
         self.seed = seed
         self.clock = clock or Clock()
@@ -147,6 +148,14 @@ class Session:
         self.counters = Counters()
         self.gateway_state = GatewayState()
         self.gates: dict[str, bool] = {}
+
+    @property
+    def stubs(self) -> Stubs:
+        """The stubs: those added, and those of the files."""
+        return self.providers.stubs
+
+    def _set_own(self, own: Layer) -> None:
+        self.providers = self.providers.with_stubs(self.stubs.with_own(own))
 
     def ask(self, received: Received) -> Exchange:
         """Decide one request and take down what it counted. Never raises for anything that a client can send."""
@@ -169,7 +178,7 @@ class Session:
             asked,
             self.gateway,
             self.gateway_state,
-            self.stubs,
+            self.providers,
             tally,
             lambda attempt: self._explained(attempt, tally, misses),
             self._lenient,
@@ -193,7 +202,7 @@ class Session:
             asked,
             self.gateway,
             self.gateway_state,
-            self.stubs,
+            self.providers,
             self._lenient,
             self._explained,
             dict(self.counters.counts),
@@ -225,8 +234,8 @@ class Session:
         exchange.entry.near_misses = tuple(misses)
 
     def _explained(self, attempt: Attempt, tally: Tally, misses: list[NearMiss]) -> str:
-        misses.extend(self.stubs.near_misses(attempt, tally))
-        return self.stubs.explain(attempt, misses)
+        misses.extend(self.providers.near_misses(attempt, tally))
+        return self.providers.explain(attempt, misses)
 
     def _begun(
         self,
@@ -295,18 +304,18 @@ class Session:
 
     def add(self, stubs: Sequence[Stub]) -> None:
         """Put stubs in front of those of the files, behind those added before."""
-        self.stubs = self.stubs.with_own(Layer([*self.stubs.own.added, *stubs]))
+        self._set_own(Layer([*self.stubs.own.added, *stubs]))
 
     def put(self, stub: Stub) -> None:
         """Put a stub into the place of the one with its id, or behind the others that were added."""
         own = {one.id: one for one in self.stubs.own.added}
         own[stub.id] = stub
-        self.stubs = self.stubs.with_own(Layer(own.values()))
+        self._set_own(Layer(own.values()))
 
     def clear_stubs(self) -> int:
         """Remove the stubs that were added, with what they counted; those of the files stay. How many there were."""
         gone = self.stubs.own.added
-        self.stubs = self.stubs.with_own(NO_STUBS)
+        self._set_own(NO_STUBS)
         self.counters.forget({stub.id for stub in gone})
         return len(gone)
 

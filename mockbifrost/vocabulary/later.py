@@ -7,8 +7,6 @@ from types import MappingProxyType
 from typing import Final
 
 _BEHAVIOURS: Final = {
-    "replay": "`replay` (an interaction of a cassette) is not in this version yet; use `reply` or `raw`",
-    "forward": "`forward` (asking a real upstream) is not in this version yet; use `reply` or `auto`",
     "wire": "`wire` (faults of the client's connection) is not in this version yet; use `raw` to send broken bytes",
 }
 

@@ -129,7 +129,9 @@ YES_AND_NO = 'is {0} to some readers of YAML and text to others; write "{1}" for
         pytest.param("7", ["1:1: must be a stub, a list of stubs or a scenario, got the number 7"], id="number"),
         pytest.param(
             "{}",
-            ["1:1: does nothing; give it one of reply, error, gateway_error, auto, echo, raw, sequence"],
+            [
+                "1:1: does nothing; give it one of reply, error, gateway_error, auto, echo, replay, raw, forward, sequence"
+            ],
             id="nothing in it",
         ),
         pytest.param(
