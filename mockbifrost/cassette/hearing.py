@@ -58,18 +58,17 @@ class StreamHearing:
 
     def feed(self, data: bytes, at_s: float) -> list[Delta]:
         """The increments that are complete with these bytes. Those of one chunk are one increment each."""
-        found: list[Delta] = []
+        before = len(self._deltas)
         for event in self._decoder.feed(data):
             if self.done:
                 break
-            found += self._take(event, at_s)
-        self._deltas += found
-        return found
+            self._take(event, at_s)
+        return self._deltas[before:]
 
-    def _take(self, event: Event, at_s: float) -> list[Delta]:
+    def _take(self, event: Event, at_s: float) -> None:
         if event.data == DONE_DATA:
             self.done = self._ended = True
-            return []
+            return
         place = Place("increments", len(self._deltas))
         try:
             chunk = orjson.loads(event.data)
@@ -78,12 +77,11 @@ class StreamHearing:
             if error_in(chunk) is not None or event.event == "error":
                 self._fault = ConnectionFault("error_event", place, error=event_error(chunk), took_s=at_s)
                 self.done = True
-                return []
-            return [self._with_ids(delta) for delta in self._reader.take(chunk, at_s)]
+                return
+            self._deltas += [self._with_ids(delta) for delta in self._reader.take(chunk, at_s)]
         except (orjson.JSONDecodeError, NoAnswer):
             self._fault = ConnectionFault("malformed", place, took_s=at_s)
             self.done = True
-            return []
 
     def _with_ids(self, delta: Delta) -> Delta:
         """With an id for each call that begins without one."""
