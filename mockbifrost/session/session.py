@@ -211,15 +211,18 @@ class Session:
             dict(tally.added),
         )
 
-    def hear(self, exchange: Exchange, said: Said) -> None:
+    def hear(self, exchange: Exchange, said: Said, broken: str | None = None) -> None:
         """What a live upstream said to the attempt that was pending, or has said since: the request is decided again.
 
         What it counts beyond what it counted before takes effect at once. While the answer is open, this may be said again and again.
+        `broken`: the upstream broke off what its client was sent already, in words.
         """
         undecided, attempt = exchange.undecided, exchange.awaited
         assert undecided is not None
         assert attempt is not None  # somebody was asked
         outcome, tally, misses = undecided.decide(attempt, said)
+        if broken is not None:
+            outcome = replace(outcome, broken="upstream", message=broken)
         new = undecided.newly_counted(tally)
         if exchange.state is self.gateway_state:  # after a reset nothing is counted that began before
             self.counters.apply(new)

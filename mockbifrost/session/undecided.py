@@ -1,4 +1,4 @@
-"""A request that can't be decided before a live upstream has answered: what it takes to decide it again, as if nothing had happened since."""
+"""A request that can't be decided before a live upstream has answered: what it takes to decide it again, as of the moment it came."""
 
 from __future__ import annotations
 
