@@ -12,11 +12,20 @@ SECRET_HEADERS: Final = frozenset(
         "x-bf-api-key", "x-bf-api-key-id", "x-amz-security-token",
     }
 )  # fmt: skip
-_KEY: Final = re.compile(
-    r"\b(?:sk-[A-Za-z0-9_\-]{8,}|pk-[A-Za-z0-9_\-]{16,}|gsk_[A-Za-z0-9]{16,}|xai-[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_\-]{30,}"
-    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|AKIA[A-Z0-9]{16}|hf_[A-Za-z0-9]{20,}|xox[baprs]-[A-Za-z0-9\-]{10,}"
-    r"|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{5,})"
-)
+SHAPES: Final[Mapping[str, str]] = {
+    "openai-key": r"\bsk-[A-Za-z0-9_\-]{8,}",
+    "public-key": r"\bpk-[A-Za-z0-9_\-]{16,}",
+    "groq-key": r"\bgsk_[A-Za-z0-9]{16,}",
+    "xai-key": r"\bxai-[A-Za-z0-9]{16,}",
+    "google-key": r"\bAIza[A-Za-z0-9_\-]{30,}",
+    "github-token": r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
+    "aws-key": r"\bAKIA[A-Z0-9]{16}",
+    "huggingface-token": r"\bhf_[A-Za-z0-9]{20,}",
+    "slack-token": r"\bxox[baprs]-[A-Za-z0-9\-]{10,}",
+    "jwt": r"\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{5,}",
+}
+"""What keys look like, by the kind of key. Regular expressions without groups that capture."""
+_KEY: Final = re.compile("|".join(SHAPES.values()))
 HIDDEN: Final = "[redacted]"
 
 
