@@ -87,7 +87,7 @@ class Live:
         recorder = self.recorder
         if recorder is None:
             return self._begun(Fetch(self.upstream, request, patience, self._ended))
-        key = recorder.key(request, stream=exchange.stream)
+        key = recorder.shared_key(request, stream=exchange.stream)
         shared = self._shared.get(key)
         if shared is not None:
             return shared
@@ -95,7 +95,7 @@ class Live:
         def finished(fetch: Fetch) -> None:
             self._shared.pop(key, None)
             self._ended(fetch)
-            recorder.take(fetch, key)
+            recorder.take(fetch)
 
         found = self._shared[key] = self._begun(Fetch(self.upstream, request, patience, finished))
         return found
