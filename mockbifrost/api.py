@@ -12,8 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from mockbifrost.cassette.interaction import Cassette
+from mockbifrost.cassette.keys import Ignore
+from mockbifrost.cassette.recordings import Matching, OnEnd, Recordings
+from mockbifrost.cassette.redact import Redactor
 from mockbifrost.clock import CLOCK_MODES, ClockMode
 from mockbifrost.errors import (
+    CassetteError,
     Finding,
     ScenarioError,
     ServerStartError,
@@ -23,8 +28,9 @@ from mockbifrost.errors import (
 )
 from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.compile import compile_stub
-from mockbifrost.scenario.load import load_paths, load_text, stub_from_mapping
+from mockbifrost.scenario.load import load_text, stub_from_mapping
 from mockbifrost.scenario.loaded import LoadedScenario
+from mockbifrost.scenario.settings_merge import NO_SETTINGS
 from mockbifrost.scenario.upstream_model import answerless
 from mockbifrost.serve.addresses import BASE, session_path
 from mockbifrost.serve.server import Server
@@ -33,8 +39,10 @@ from mockbifrost.session.assembly import assemble
 from mockbifrost.session.journal import Entry
 from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Refused
+from mockbifrost.session.replaying import ReplayFiles
 from mockbifrost.session.session import Session as SessionState
 from mockbifrost.session.session import StubState
+from mockbifrost.session.sources import read_sources
 from mockbifrost.session.verify import verify
 from mockbifrost.vocabulary.durations import parse_duration
 from mockbifrost.vocabulary.settings import GatewaySettings
@@ -51,9 +59,9 @@ NO_JOURNAL = "the session's journal is empty: no request has come in yet"
 class MockBifrost:
     """A server in a thread of its own. `with MockBifrost() as server:` returns when it listens; leaving stops it.
 
-    Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, or texts of
-    YAML that have a line end in them. Raises ScenarioError for files that can't be used, ServerStartError where the port
-    is taken.
+    Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, of scenarios and of
+    cassettes, or texts of YAML that have a line end in them. `ignore`, `exact` and `on_end` say how recordings are matched.
+    Raises ScenarioError and CassetteError for files that can't be used, ServerStartError where the port is taken.
     """
 
     def __init__(
@@ -67,11 +75,17 @@ class MockBifrost:
         clock: ClockMode = "fixed",
         version: ProfileName | None = None,
         mock_headers: bool = True,
+        exact: bool = False,
+        on_end: OnEnd = "miss",
+        ignore: Sequence[str] = (),
     ) -> None:
+        self._matching = Matching(Ignore(ignore), exact, on_end, Redactor().redacted_body)
         self._settings = ServerSettings(
             host=host, port=port, seed=seed, speed=speed, clock=clock, version=version, mock_headers=mock_headers
         )
-        self._assembly = assemble(_loaded(scenarios), version=version, keep_seeds=seed is None)
+        loaded, cassettes = _loaded(scenarios)
+        recordings = Recordings(cassettes, self._matching)
+        self._assembly = assemble(loaded, recordings, version=version, keep_seeds=seed is None)
         self._server: Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -216,14 +230,23 @@ class MockBifrost:
         return Session(self, self.run(create))
 
 
-def _loaded(scenarios: str | Path | Sequence[str | Path]) -> tuple[LoadedScenario, ...]:
+def _loaded(
+    scenarios: str | Path | Sequence[str | Path], base: GatewaySettings = NO_SETTINGS
+) -> tuple[list[LoadedScenario], list[Cassette]]:
+    """Scenarios and cassettes in the order given. Raises for whatever can't be used."""
     found: list[LoadedScenario] = []
+    cassettes: list[Cassette] = []
     for number, scenario in enumerate([scenarios] if isinstance(scenarios, str | Path) else scenarios):
         if isinstance(scenario, str) and "\n" in scenario:
-            found.append(load_text(scenario, f"scenario {number + 1}"))
-        else:
-            found += load_paths([Path(scenario)])
-    return tuple(found)
+            found.append(load_text(scenario, f"scenario {number + 1}", base))
+            continue
+        sources = read_sources([Path(scenario)], base)
+        errors = [problem for problem in sources.problems if problem.severity == "error"]
+        if errors:
+            raise CassetteError(errors)
+        found += sources.scenarios
+        cassettes += sources.cassettes
+    return found, cassettes
 
 
 def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: GatewaySettings) -> LoadedScenario:
@@ -295,7 +318,8 @@ class Session:
     def load(self, scenario: str | Path | Mapping[str, Any]) -> None:
         """Add the stubs of a file or folder, of a text of YAML, or of a mapping, in front of the server's.
 
-        Its `gateway` settings override the server's in this session. Raises ScenarioError, and nothing is added.
+        The recordings of a cassette are asked after all stubs, before those that were there. A scenario's `gateway` settings override the
+        server's in this session. Raises ScenarioError or CassetteError, and nothing is added.
         """
         frame = sys._getframe(1)
         source, line = frame.f_code.co_filename, frame.f_lineno
@@ -305,7 +329,11 @@ class Session:
         elif isinstance(scenario, str) and "\n" in scenario:
             loaded = (load_text(scenario, f"the text at {source}:{line}", base),)
         else:
-            loaded = load_paths([Path(scenario)], base)
+            files, cassettes = _loaded(scenario, base)
+            loaded = tuple(files)
+            if cassettes:
+                matching = self._server._matching
+                self._run(lambda: self._state.play(Recordings(cassettes, matching)))
         self._run(lambda: load(self._state, loaded))
 
     @property
@@ -389,7 +417,7 @@ class Session:
         if when.id not in self._pending:
             raise UsageError(f"the stub at {when.place} was removed by clear_stubs(); say when(…) again for a new one")
         loaded = stub_from_mapping(when.mapping(), when.source, when.line)
-        stub = compile_stub(loaded.model, id=when.id, source=when.source, line=when.line)
+        stub = compile_stub(loaded.model, id=when.id, source=when.source, line=when.line, replays=ReplayFiles())
         self._run(lambda: self._state.put(stub))
         if when.needed:
             self._own.add(stub.id)
@@ -532,6 +560,15 @@ class When:
     def echo(self) -> Self:
         """The last user message comes back."""
         return self._with("echo", True, behaviour=True)
+
+    def replay(self, cassette: str | Path, interaction: int | str | None = None, **keys: Any) -> Self:
+        """A recording answers: its file, seen from this one; `with_` stands for `with`. Raises ScenarioError where there is none."""
+        named = {"cassette": str(cassette), **({"interaction": interaction} if interaction is not None else {})}
+        return self._with("replay", {**named, **{key.rstrip("_"): item for key, item in keys.items()}}, behaviour=True)
+
+    def forward(self) -> Self:
+        """The server's upstream answers."""
+        return self._with("forward", True, behaviour=True)
 
     def raw(self, **keys: Any) -> Self:
         """An HTTP answer written out."""

@@ -5,9 +5,19 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from mockbifrost.cassette.interaction import (
+    About,
+    Cassette,
+    Interaction,
+    Piece,
+    RecordedRequest,
+    RecordedResponse,
+    Source,
+)
+from mockbifrost.cassette.recordings import NO_RECORDINGS, Recordings
 from mockbifrost.clock import Clock
 from mockbifrost.gateway.configure import gateway_of
 from mockbifrost.match.attempt import Attempt, Moment
@@ -29,6 +39,7 @@ from mockbifrost.vocabulary.settings import GatewaySettings
 from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.profiles import ProfileName
 from mockbifrost.wire.request import fingerprint, validate
+from mockbifrost.wire.sse import Decoder
 
 PATH = "/pydanticai/v1/chat/completions"
 PROFILE_NAMES: tuple[ProfileName, ...] = ("documented", "1.6", "2.2")
@@ -107,14 +118,15 @@ def open_session(
     clock: Clock | None = None,
     journal: Journal | None = None,
     id: str = "test",
+    recordings: Recordings = NO_RECORDINGS,
 ) -> Session:
-    """A session with the stubs of a scenario and a clock that stands still."""
-    assembly = assemble([load_text(scenario, SOURCE)], version=version)
+    """A session with the stubs of a scenario, with recordings after them, and a clock that stands still."""
+    assembly = assemble([load_text(scenario, SOURCE)], recordings, version=version)
     blueprint = assembly.common
     tools = Tools(BuiltInTokens(), FakeData())
     return Session(
         id,
-        Providers(Stubs(blueprint.files, tools), blueprint.recordings),
+        Providers(Stubs(blueprint.files, tools), [blueprint.recordings]),
         blueprint.gateway,
         seed=seed,
         clock=clock or Clock("fixed"),
@@ -160,6 +172,49 @@ def ask(
 ) -> Response:
     """The answer of a scenario to the first request of a new session."""
     return ask_in(open_session(scenario, version=version, seed=seed), body, headers=headers)
+
+
+def recorded(
+    body: Mapping[str, Any],
+    response: Response,
+    *,
+    number: int = 1,
+    source: Source | None = None,
+    times_ms: Sequence[int] = (),
+    uri: str = "http://upstream.test" + PATH,
+) -> Interaction:
+    """A response as a recorder would have it: an event a piece, at these times, else all at once."""
+    size = len(response.body)
+    ends = [event.end for event in Decoder().feed(response.body)] if response.exchange.outcome.stream else [size]
+    starts = [0, *ends[:-1]]
+    pieces = [Piece(at_ms, end - start) for at_ms, start, end in zip(times_ms, starts, ends, strict=False)]
+    return Interaction(
+        RecordedRequest("POST", uri, (("content-type", "application/json"),), json.dumps(body).encode()),
+        RecordedResponse(response.status, "", response.headers, response.body, tuple(pieces)),
+        About(source=source),
+        "cassettes/test.yaml",
+        number,
+    )
+
+
+def provider_response(body: Mapping[str, Any] | bytes, status: int = 200, **headers: str) -> RecordedResponse:
+    """What a provider answered, written out."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    pairs = {"content-type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
+    return RecordedResponse(status, "", tuple(pairs.items()), raw)
+
+
+def cassette_of(*interactions: Interaction | tuple[Mapping[str, Any], RecordedResponse]) -> Cassette:
+    """A cassette; a pair is a body that a provider was asked, and its answer."""
+    found: list[Interaction] = []
+    for number, one in enumerate(interactions, 1):
+        if not isinstance(one, Interaction):
+            request = RecordedRequest(
+                "POST", "https://provider.test/v1/chat/completions", (), json.dumps(one[0]).encode()
+            )
+            one = Interaction(request, one[1], file="cassettes/test.yaml")
+        found.append(replace(one, number=number))
+    return Cassette("cassettes/test.yaml", tuple(found))
 
 
 def retry(count: int) -> dict[str, str]:

@@ -192,8 +192,6 @@ class Recordings:
 
     def _groups_of(self, attempt: Attempt) -> Iterator[_Group]:
         """The recordings of a gateway that was asked the same, then those of a provider."""
-        if not self._groups:
-            return
         asked = attempt.conversation.once(self, self._asked)
         if "gateway" in self._sources:
             group = self._groups.get(("gateway", asked.of_gateway()))

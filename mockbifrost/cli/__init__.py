@@ -6,6 +6,7 @@ import click
 
 from mockbifrost import __version__
 from mockbifrost.cli.check import check
+from mockbifrost.cli.convert import convert
 from mockbifrost.cli.explain import explain
 from mockbifrost.cli.schema import schema
 from mockbifrost.cli.serve import serve
@@ -21,3 +22,4 @@ main.add_command(serve)
 main.add_command(check)
 main.add_command(explain)
 main.add_command(schema)
+main.add_command(convert)

@@ -68,12 +68,15 @@ def joined_choices(deltas: tuple[Delta, ...]) -> tuple[Choice, ...]:
         calls = _joined_calls([call for delta in own for call in delta.calls])
         reasons = [delta.finish_reason for delta in own if delta.finish_reason]
         reason = reasons[-1] if reasons else ("tool_calls" if calls else "stop")
-        found.append(Choice(index, message_of(said.get(index, {}), calls), reason, _joined_logprobs(own)))
+        fields = said.get(index, {})
+        if calls and not fields.get("content"):  # streams begin with an empty text
+            fields["content"] = None
+        found.append(Choice(index, message_of(fields, calls), reason, _joined_logprobs(own)))
     return tuple(found)
 
 
 def message_of(fields: Mapping[str, Json], calls: tuple[ToolCall, ...]) -> Message:
-    """A message by its plain keys; a content that is empty beside calls is none, and what has the wrong type is left out."""
+    """A message by its plain keys; what has the wrong type is left out."""
     rest = dict(fields)
     content, role = rest.pop("content", None), rest.pop("role", None)
     reasoning, refusal = rest.pop("reasoning", None), rest.pop("refusal", None)
@@ -84,7 +87,7 @@ def message_of(fields: Mapping[str, Json], calls: tuple[ToolCall, ...]) -> Messa
     )
     parts = tuple(content) if isinstance(content, (list, tuple)) else None
     return Message(
-        (content if isinstance(content, str) else parts) if content or not calls else None,
+        content if isinstance(content, str) else parts,
         role if isinstance(role, str) else "assistant",
         refusal if isinstance(refusal, str) else None,
         audio if isinstance(audio, Mapping) else None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mockbifrost.cassette.nearest import near_misses
-from mockbifrost.cassette.recordings import NO_RECORDINGS, Recordings
+from mockbifrost.cassette.recordings import Recording, Recordings
 from mockbifrost.match.attempt import Attempt
 from mockbifrost.match.near_miss import NearMiss, in_words, nearest
 from mockbifrost.provider.answer import Broken, Pending
@@ -22,9 +22,9 @@ NO_UPSTREAM: Final = (
 class Providers:
     """Asks each in turn. `upstream` is what asking it means; None: there is none."""
 
-    def __init__(self, stubs: Stubs, recordings: Recordings = NO_RECORDINGS, upstream: Pending | None = None) -> None:
+    def __init__(self, stubs: Stubs, recordings: Sequence[Recordings] = (), upstream: Pending | None = None) -> None:
         self.stubs = stubs
-        self.recordings = recordings
+        self.recordings = tuple([some for some in recordings if some.all])
         self.upstream = upstream
 
     def with_stubs(self, stubs: Stubs) -> Providers:
@@ -32,8 +32,8 @@ class Providers:
         return Providers(stubs, self.recordings, self.upstream)
 
     def with_recordings(self, recordings: Recordings) -> Providers:
-        """The same with other recordings."""
-        return Providers(self.stubs, recordings, self.upstream)
+        """The same with further recordings, which are asked before those that were there."""
+        return Providers(self.stubs, (recordings, *self.recordings), self.upstream)
 
     def ask(self, attempt: Attempt, tally: Tally) -> Reached:
         """What the first of them says that knows an answer. Recordings are asked after all stubs."""
@@ -44,8 +44,9 @@ class Providers:
         return self._further(attempt, reached)
 
     def _further(self, attempt: Attempt, reached: Reached) -> Reached:
-        if reached.said is None and self.recordings.all:
-            reached = self.recordings.ask(attempt, reached.tally)
+        for recordings in self.recordings:
+            if reached.said is None:
+                reached = recordings.ask(attempt, reached.tally)
         if reached.said is None:
             return reached if self.upstream is None else Reached(self.upstream, None, reached.tally)
         if isinstance(reached.said, Pending):  # a stub forwards
@@ -56,10 +57,16 @@ class Providers:
     def near_misses(self, attempt: Attempt, tally: Tally) -> tuple[NearMiss, ...]:
         """Those that came nearest, nearest first, for an attempt that has been counted."""
         stubs = self.stubs.near_misses(attempt, tally)
-        if not self.recordings.all:
+        if not self.recordings:
             return stubs
-        return nearest([*near_misses(self.recordings, attempt, tally), *stubs])
+        found = [miss for recordings in self.recordings for miss in near_misses(recordings, attempt, tally)]
+        return nearest([*found, *stubs])
 
     def explain(self, attempt: Attempt, misses: Sequence[NearMiss]) -> str:
         """Why nothing answered, and a stub to paste."""
-        return in_words(attempt, misses, len(self.stubs), paste_stub(attempt), len(self.recordings))
+        count = sum([len(recordings) for recordings in self.recordings])
+        return in_words(attempt, misses, len(self.stubs), paste_stub(attempt), count)
+
+    def unplayed(self, counts: Mapping[str, int]) -> list[Recording]:
+        """The recordings that nothing was answered from so far, by the session's counters."""
+        return [recording for recordings in self.recordings for recording in recordings.unplayed(counts)]

@@ -144,7 +144,7 @@ class Sessions:
         chosen = self._seed if seed is None else seed
         session = Session(
             id,
-            Providers(Stubs(blueprint.files, tools, own_seeds=chosen is None), blueprint.recordings, self._upstream),
+            Providers(Stubs(blueprint.files, tools, own_seeds=chosen is None), [blueprint.recordings], self._upstream),
             gateway if version is None else of_version(gateway, version),
             seed=chosen or 0,
             own_version=version is None and self._version is None,

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from mockbifrost.cassette.recordings import Recordings
 from mockbifrost.clock import Clock
 from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.outcome import Outcome
@@ -308,6 +309,10 @@ class Session:
     def add(self, stubs: Sequence[Stub]) -> None:
         """Put stubs in front of those of the files, behind those added before."""
         self._set_own(Layer([*self.stubs.own.added, *stubs]))
+
+    def play(self, recordings: Recordings) -> None:
+        """Put recordings behind all stubs, in front of the recordings that are there."""
+        self.providers = self.providers.with_recordings(recordings)
 
     def put(self, stub: Stub) -> None:
         """Put a stub into the place of the one with its id, or behind the others that were added."""

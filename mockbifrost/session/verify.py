@@ -40,8 +40,12 @@ def verify(session: Session, own: Collection[str] = ()) -> Verdict:
         elif not used:
             idle.append(stub.ref.label)
     more = f" and {len(idle) - LISTED} more" if len(idle) > LISTED else ""
-    remarks = (f"Not used: {', '.join(idle[:LISTED])}{more}.",) if idle else ()
-    return Verdict(tuple(problems), remarks)
+    remarks = [f"Not used: {', '.join(idle[:LISTED])}{more}."] if idle else []
+    unplayed = [recording.ref.label for recording in session.providers.unplayed(session.counters.counts)]
+    if unplayed:
+        more = f" and {len(unplayed) - LISTED} more" if len(unplayed) > LISTED else ""
+        remarks.append(f"Not played: {', '.join(unplayed[:LISTED])}{more}.")
+    return Verdict(tuple(problems), tuple(remarks))
 
 
 def _unanswered(entry: Entry) -> str:
