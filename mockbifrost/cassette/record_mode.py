@@ -35,7 +35,7 @@ class Plan:
 def plan_of(mode: RecordMode, *, recorded: bool, upstream: bool) -> Plan:
     """What a mode means where a cassette has recordings or none, and the server has an upstream or none."""
     if not upstream or mode == "none":
-        return Plan(plays=True, asks=upstream, records=False, ends=upstream)
+        return Plan(plays=True, asks=upstream, records=False)
     if mode == "once":
         return Plan(plays=recorded, asks=not recorded, records=not recorded)
     return Plan(plays=mode == "new_episodes", asks=True, records=True, ends=True)

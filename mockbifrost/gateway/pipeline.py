@@ -448,7 +448,13 @@ class _Journey:
             cast, telling = open_cast(self.gateway, route, answer, values_of(answer, None), origin=origin, added=added)
         else:
             cast = answer_cast(
-                self.gateway, route, answer, stream=self.stream, origin=origin, priced=bill.json is not None, added=added
+                self.gateway,
+                route,
+                answer,
+                stream=self.stream,
+                origin=origin,
+                priced=bill.json is not None,
+                added=added,
             )
         self.note(attempt, stub, "cached" if cached else "answer", 200, None, 0.0 if cached else cast.times_s[-1])
         return Outcome(
@@ -632,7 +638,9 @@ class _Journey:
 
     def pending(self, attempt: Attempt, pending: Pending, stub: StubRef | None) -> Outcome:
         """Nothing can be said before an upstream has been asked."""
-        return pending_outcome(attempt, self.trail, stub, stream=self.stream, waited_s=self.waited_s, whole=pending.whole)
+        return pending_outcome(
+            attempt, self.trail, stub, stream=self.stream, waited_s=self.waited_s, whole=pending.whole
+        )
 
     # ------------------------------------------------------------------------------------------------------- the trail
 

@@ -133,5 +133,14 @@ def pending_outcome(
 ) -> Outcome:
     """No response yet: somebody has to be asked first."""
     return Outcome(
-        0, [], one_frame(Mold((b"",), ())), NO_VALUES, stream, trail, stub, waited_s=waited_s, pending=attempt, whole=whole
+        0,
+        [],
+        one_frame(Mold((b"",), ())),
+        NO_VALUES,
+        stream,
+        trail,
+        stub,
+        waited_s=waited_s,
+        pending=attempt,
+        whole=whole,
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mockbifrost.playback.player import GONE, play
 from mockbifrost.playback.timeline import Timeline, timeline_of
 from mockbifrost.serve.asgi import Message, Receive
 from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
-from mockbifrost.serve.live import Live
 from mockbifrost.serve.protocol import Responder
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.wire.headers import header_value
+
+if TYPE_CHECKING:
+    from mockbifrost.serve.live import Live
 
 LOG: Final = logging.getLogger("mockbifrost")
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -24,12 +24,14 @@ from mockbifrost.provider.answer import Broken, RawAnswer, Said
 from mockbifrost.provider.connection import ConnectionFault
 from mockbifrost.serve.fetch import Fetch
 from mockbifrost.serve.protocol import Responder
-from mockbifrost.serve.recorder import Recorder
-from mockbifrost.serve.upstream import Incoming, Patience, Posted, Upstream, posted
+from mockbifrost.serve.upstream import Incoming, Patience, Upstream, posted
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.headers import HOP_BY_HOP, encoded
 from mockbifrost.wire.upstream import raw_request_json
+
+if TYPE_CHECKING:
+    from mockbifrost.serve.recorder import Recorder
 
 LOG: Final = logging.getLogger("mockbifrost")
 _OURS: Final = ("x-mockbifrost-session", "x-mockbifrost-call", "x-mockbifrost-stub")

@@ -14,9 +14,7 @@ from mockbifrost.provider.answer import Pending
 from mockbifrost.serve.addresses import BASE
 from mockbifrost.serve.app import Application
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
-from mockbifrost.serve.live import Live
 from mockbifrost.serve.settings import ServerSettings
-from mockbifrost.serve.upstream import Upstream
 from mockbifrost.serve.upstream_settings import UpstreamSettings
 from mockbifrost.session.assembly import Assembly
 from mockbifrost.session.registry import Sessions
@@ -24,6 +22,7 @@ from mockbifrost.session.registry import Sessions
 if TYPE_CHECKING:
     from mockbifrost.serve.control import Control
     from mockbifrost.serve.listening import Listener
+    from mockbifrost.serve.live import Live
     from mockbifrost.serve.recorder import Recorder
 
 BACKLOG = 2048
@@ -86,7 +85,12 @@ class Server:
             lenient=settings.lenient,
             upstream=Pending(whole=upstream.kind == "gateway") if upstream is not None else None,
         )
-        self._live = Live(Upstream(upstream), recorder, settings.speed) if upstream is not None else None
+        self._live: Live | None = None
+        if upstream is not None:
+            from mockbifrost.serve.live import Live  # the client's library, not wanted where nobody is asked
+            from mockbifrost.serve.upstream import Upstream
+
+            self._live = Live(Upstream(upstream), recorder, settings.speed)
         chat = ChatEndpoint(
             speed=settings.speed,
             mock_headers=settings.mock_headers,

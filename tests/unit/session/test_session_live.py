@@ -284,11 +284,11 @@ DELTAS = st.lists(
         st.builds(lambda text: {"reasoning": text}, st.text(max_size=5)),
         st.builds(lambda text: {"refusal": text}, st.text(max_size=5)),
         st.just({"role": "assistant", "content": ""}),
-        st.just({"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}]}),
-        st.just({"tool_calls": [{"index": 1, "function": {"name": "g", "arguments": "{"}}]}),
-        st.builds(
-            lambda text: {"tool_calls": [{"index": 0, "function": {"arguments": text}}]}, st.text(max_size=5)
+        st.just(
+            {"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}]}
         ),
+        st.just({"tool_calls": [{"index": 1, "function": {"name": "g", "arguments": "{"}}]}),
+        st.builds(lambda text: {"tool_calls": [{"index": 0, "function": {"arguments": text}}]}, st.text(max_size=5)),
         st.just({}),
     ),
     max_size=6,
@@ -308,7 +308,13 @@ TAILS = st.sampled_from(
 )
 
 
-@given(deltas=DELTAS, tail=TAILS, broke=BREAKS, cuts=st.lists(st.integers(0, 2000), max_size=6), version=st.sampled_from(PROFILE_NAMES))
+@given(
+    deltas=DELTAS,
+    tail=TAILS,
+    broke=BREAKS,
+    cuts=st.lists(st.integers(0, 2000), max_size=6),
+    version=st.sampled_from(PROFILE_NAMES),
+)
 def test_frames_sent_live_and_the_rest_are_those_of_the_same_answer_decided_at_once(
     deltas: list[dict[str, Any]], tail: tuple[bytes, ...], broke: Break | None, cuts: list[int], version: ProfileName
 ) -> None:
