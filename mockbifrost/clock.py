@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -19,6 +20,18 @@ EPOCH_S: Final = 1_767_225_600
 def utc_now() -> datetime:
     """The wall time, in UTC."""
     return datetime.now(UTC)
+
+
+async def sleep_until(at_s: float) -> None:
+    """Wait until the running event loop's time is `at_s`."""
+    left_s = at_s - asyncio.get_running_loop().time()
+    if left_s > 0:
+        await asyncio.sleep(left_s)
+
+
+def utc_now() -> str:
+    """The time of day, in UTC to the second, in ISO 8601."""
+    return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(slots=True)
