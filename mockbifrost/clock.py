@@ -29,7 +29,7 @@ async def sleep_until(at_s: float) -> None:
         await asyncio.sleep(left_s)
 
 
-def utc_now() -> str:
+def utc_text() -> str:
     """The time of day, in UTC to the second, in ISO 8601."""
     return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
