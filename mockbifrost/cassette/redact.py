@@ -34,7 +34,7 @@ _KEPT: Final = {
                 "x-frame-options", "x-request-id", "x-should-retry",
             }
         ),
-        ("anthropic-ratelimit-", "x-bifrost-", "x-mockbifrost-", "x-ratelimit-"),
+        ("anthropic-ratelimit-", "x-bifrost-", "x-ratelimit-"),
     ),
 }  # fmt: skip
 """The headers that replaying, matching or reading needs: names, and beginnings of names."""
