@@ -244,7 +244,7 @@ def test_the_same_request_with_other_answers_is_a_sequence_that_repeats_its_last
     [stub] = stubs_of(failed, interaction(asked("hi"), said("Hello.", usage=None)))
 
     assert stub["sequence"] == [
-        "overloaded_error" if False else {"error": "overloaded"},
+        {"error": "overloaded"},
         {"reply": {"content": "Hello.", "usage": None}},
     ]
     assert stub["on_end"] == "repeat"
