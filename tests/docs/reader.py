@@ -223,7 +223,17 @@ class Reader:
         if "--port" not in arguments or arguments[arguments.index("--port") + 1] != "8081":
             raise WrongPage("a recorder has the port 8081, for its upstream has 8080")
         given = [self._here(word) for word in arguments if word not in ("--port", "8081")]
-        command = [sys.executable, "-m", "mockbifrost", "record", *given, "--port", "0", "--port-file", "port-of-recorder"]
+        command = [
+            sys.executable,
+            "-m",
+            "mockbifrost",
+            "record",
+            *given,
+            "--port",
+            "0",
+            "--port-file",
+            "port-of-recorder",
+        ]
         self._recorder = subprocess.Popen(
             command, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
