@@ -24,6 +24,9 @@ LOOKS_UP = {"role": "assistant", "content": None, "tool_calls": [call("lookup_or
 PAID = {"role": "tool", "tool_call_id": "call_1", "content": '{"state":"paid"}'}
 
 
+LONG = "Please go to the market and buy some bread for us all"
+
+
 def asked(*messages: Mapping[str, Any] | str, **more: Any) -> dict[str, Any]:
     rows = [{"role": "user", "content": one} if isinstance(one, str) else one for one in messages]
     return {"model": "gpt-4o", "messages": rows, **more}
@@ -305,6 +308,12 @@ def test_a_streamed_and_a_plain_request_with_the_same_answer_are_one_stub() -> N
         ),
         (asked({"role": "assistant", "content": "a"}), asked("hi"), {"last": {"role": "assistant"}}),
         (asked("/a/"), asked("b"), {"user": {"contains": "/a/"}}),
+        (asked(f"{LONG}\nand  tea"), asked(f"{LONG}\nand milk"), {"user": "and  tea"}),
+        (
+            asked(f"{LONG} {LONG} {LONG} to the end"),
+            asked(f"{LONG} {LONG}"),
+            {"user": "the market and buy some bread for us all to the end"},
+        ),
         ({"model": "gpt-4o"}, asked("hi"), {"body": {"messages": None}}),
     ],
 )
