@@ -14,12 +14,15 @@ from typing import Any, Self, TypeVar
 
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.cassette.keys import Ignore
+from mockbifrost.cassette.record_mode import RecordMode
 from mockbifrost.cassette.recordings import Matching, OnEnd, Recordings
 from mockbifrost.cassette.redact import Redactor
 from mockbifrost.clock import CLOCK_MODES, ClockMode
 from mockbifrost.errors import (
     CassetteError,
     Finding,
+    MockBifrostError,
+    RecordRefusedError,
     ScenarioError,
     ServerStartError,
     SessionFinishedError,
@@ -28,14 +31,16 @@ from mockbifrost.errors import (
 )
 from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.compile import compile_stub
-from mockbifrost.scenario.load import load_text, stub_from_mapping
+from mockbifrost.scenario.load import identity, load_text, stub_from_mapping
 from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.scenario.settings_merge import NO_SETTINGS
 from mockbifrost.scenario.upstream_model import answerless
 from mockbifrost.serve.addresses import BASE, session_path
+from mockbifrost.serve.recorder import RecordSettings, prepare
 from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings
-from mockbifrost.session.assembly import assemble
+from mockbifrost.serve.upstream_settings import UpstreamSettings, upstream_of
+from mockbifrost.session.assembly import Assembly, assemble
 from mockbifrost.session.journal import Entry
 from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Refused
@@ -61,6 +66,8 @@ class MockBifrost:
 
     Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, of scenarios and of
     cassettes, or texts of YAML that have a line end in them. `ignore`, `exact` and `on_end` say how recordings are matched.
+    `upstream` is asked what nothing else answers: an address, or UpstreamSettings; `record_mode` and `cassette` say what is recorded
+    of its answers, and where; a `cassette` is played as its mode says. `redact` are patterns of further secrets.
     Raises ScenarioError and CassetteError for files that can't be used, ServerStartError where the port is taken.
     """
 
@@ -78,24 +85,50 @@ class MockBifrost:
         exact: bool = False,
         on_end: OnEnd = "miss",
         ignore: Sequence[str] = (),
+        upstream: str | UpstreamSettings | None = None,
+        record_mode: RecordMode = "none",
+        cassette: str | Path | None = None,
+        redact: Sequence[str] = (),
+        record_errors: bool = False,
     ) -> None:
-        self._matching = Matching(Ignore(ignore), exact, on_end, Redactor().redacted_body)
+        self._upstream = upstream_of(upstream) if isinstance(upstream, str) else upstream
+        file = Path(cassette) if cassette is not None else None
+        self._recording = RecordSettings(file, record_mode, tuple(redact), tuple(ignore), record_errors)
+        ends: OnEnd = "miss" if record_mode in ("new_episodes", "all") else on_end
+        self._matching = Matching(Ignore(ignore), exact, ends, Redactor(redact).redacted_body)
         self._settings = ServerSettings(
             host=host, port=port, seed=seed, speed=speed, clock=clock, version=version, mock_headers=mock_headers
         )
-        loaded, cassettes = _loaded(scenarios)
-        recordings = Recordings(cassettes, self._matching)
-        self._assembly = assemble(loaded, recordings, version=version, keep_seeds=seed is None)
+        self._loaded, cassettes = _loaded(scenarios)
+        self._cassettes = [one for one in cassettes if file is None or identity(Path(one.file)) != identity(file)]
+        self._assembly = self._assembled(self._cassettes)
         self._server: Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._failures: list[BaseException] = []
 
+    def _assembled(self, cassettes: Sequence[Cassette]) -> Assembly:
+        recordings, settings = Recordings(cassettes, self._matching), self._settings
+        return assemble(self._loaded, recordings, version=settings.version, keep_seeds=settings.seed is None)
+
     def start(self) -> Self:
-        """Start and wait until requests are accepted. Raises ServerStartError."""
+        """Start and wait until requests are accepted.
+
+        Raises ServerStartError; CassetteError and RecordRefusedError for a `cassette` that can't be played or recorded to.
+        """
         if self._thread is not None:
             raise UsageError("this MockBifrost is running already; make another one, or use its session()")
-        server = self._server = Server(self._assembly, self._settings)
+        prepared = prepare(self._recording, self._upstream, loopback=self._settings.loopback)
+        recorder, assembly = prepared.recorder, self._assembly
+        try:
+            if prepared.cassette is not None:
+                assembly = self._assembled([*self._cassettes, prepared.cassette])
+            upstream = self._upstream if prepared.plan.asks else None
+            server = self._server = Server(assembly, self._settings, upstream, recorder)
+        except BaseException:
+            if recorder is not None:
+                recorder.close()
+            raise
         begun = threading.Event()
         failures = self._failures = []
 
@@ -110,6 +143,11 @@ class MockBifrost:
                 failures.append(error)
             finally:
                 server.close()
+                try:
+                    if recorder is not None:
+                        recorder.close()
+                except MockBifrostError as error:
+                    failures.append(error)  # stop() raises it
                 begun.set()
 
         self._thread = threading.Thread(target=serve, name="mockbifrost", daemon=True)
@@ -122,12 +160,16 @@ class MockBifrost:
         return self
 
     def stop(self) -> None:
-        """Stop the server and wait for its thread; safe to call twice."""
+        """Stop the server and wait for its thread; safe to call twice. Raises RecordRefusedError where a cassette could not be finished."""
         thread, self._thread = self._thread, None
         if thread is not None and self._server is not None:
             self._server.stop()
             thread.join(START_TIMEOUT_S)
         self._loop = None
+        refused = [error for error in self._failures if isinstance(error, RecordRefusedError)]
+        self._failures = []
+        if refused:
+            raise refused[0]
 
     def __enter__(self) -> Self:
         return self.start()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from mockbifrost.cassette.interaction import Interaction, RecordedResponse, Source
+from mockbifrost.cassette.interaction import Headers, Interaction, RecordedResponse, Source
 from mockbifrost.provider.answer import Failure, RawAnswer, Shape
 from mockbifrost.provider.connection import START, ConnectionFault, Place
 from mockbifrost.provider.transcript import NoAnswer, StreamReader, Transcript, plain_transcript
@@ -42,8 +42,12 @@ class Heard:
 
 def replayed(response: RecordedResponse) -> RawAnswer:
     """The response as it was: its bytes with their borders and times."""
-    headers = tuple([pair for pair in response.headers if pair[0] not in _NOT_REPLAYED])
-    return RawAnswer(response.status, headers, tuple(timed_pieces(response)))
+    return RawAnswer(response.status, handed_on(response.headers), tuple(timed_pieces(response)))
+
+
+def handed_on(headers: Headers) -> Headers:
+    """The headers of a response without those of the connection on which it came."""
+    return tuple([pair for pair in headers if pair[0] not in _NOT_REPLAYED])
 
 
 def timed_pieces(response: RecordedResponse) -> Sequence[tuple[float, bytes]]:
@@ -115,7 +119,7 @@ def _streamed(response: RecordedResponse, gateway: bool) -> Heard | ConnectionFa
             if not isinstance(chunk, dict):
                 raise NoAnswer("an event is no object")
             if error_in(chunk) is not None or event.event == "error":
-                fault = ConnectionFault("error_event", _place(content), error=_event_error(chunk), took_s=at_s)
+                fault = ConnectionFault("error_event", _place(content), error=event_error(chunk), took_s=at_s)
                 break
             deltas = reader.take(chunk, at_s)
         except (orjson.JSONDecodeError, NoAnswer):
@@ -149,7 +153,8 @@ def error_in(body: Mapping[str, Any]) -> Mapping[str, Any] | str | None:
     return error if isinstance(error, Mapping) or (isinstance(error, str) and error) else None
 
 
-def _event_error(chunk: Mapping[str, Any]) -> ProviderError:
+def event_error(chunk: Mapping[str, Any]) -> ProviderError:
+    """The error that an event of a stream tells of."""
     error = error_in(chunk) or chunk
     if isinstance(error, str):
         return ProviderError("", 500, None, None, error)

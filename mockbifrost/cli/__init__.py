@@ -7,7 +7,9 @@ import click
 from mockbifrost import __version__
 from mockbifrost.cli.check import check
 from mockbifrost.cli.convert import convert
+from mockbifrost.cli.drift import drift
 from mockbifrost.cli.explain import explain
+from mockbifrost.cli.record import record
 from mockbifrost.cli.schema import schema
 from mockbifrost.cli.serve import serve
 
@@ -19,7 +21,9 @@ def main() -> None:
 
 
 main.add_command(serve)
+main.add_command(record)
 main.add_command(check)
+main.add_command(drift)
 main.add_command(explain)
 main.add_command(schema)
 main.add_command(convert)

@@ -8,18 +8,21 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mockbifrost.cli.upstream import MODES, recording_from, upstream_from, upstream_options
 from mockbifrost.clock import CLOCK_MODES, ClockMode
 from mockbifrost.errors import CassetteError, MockBifrostError, ScenarioError
 from mockbifrost.serve.addresses import BASE, session_path
 
 if TYPE_CHECKING:
+    from mockbifrost.cassette.record_mode import RecordMode
     from mockbifrost.cassette.recordings import OnEnd, Recordings
     from mockbifrost.scenario.loaded import LoadedScenario
     from mockbifrost.serve.server import Server
+    from mockbifrost.serve.upstream_settings import UpstreamSettings
     from mockbifrost.wire.profiles import ProfileName
 
 
@@ -78,6 +81,22 @@ GC_THRESHOLDS: Final = (20_000, 20, 50)
     metavar="PATH",
     help="What of a request does not count when it is matched with recordings: `metadata`, `messages[*].name`, or /a regular expression/.",
 )
+@click.option(
+    "--upstream",
+    metavar="URL",
+    help="Whom to ask what nothing else answers: http://HOST:PORT, or the base URL of clients.",
+)
+@click.option(
+    "--cassette", type=click.Path(path_type=Path), metavar="FILE", help="The file to record to, and to play from."
+)
+@click.option(
+    "--record-mode",
+    default="none",
+    show_default=True,
+    type=click.Choice(MODES),
+    help="What of the upstream's answers is recorded: none; all, if the file holds nothing; what it does not hold; all anew.",
+)
+@upstream_options
 @click.option("--lenient", is_flag=True, help="Let `auto` answer what no stub does; the journal still says so.")
 @click.option("--no-mock-headers", is_flag=True, help="Leave out the x-mockbifrost-* headers.")
 def serve(
@@ -92,14 +111,19 @@ def serve(
     exact: bool,
     on_end: OnEnd,
     ignore: tuple[str, ...],
+    upstream: str | None,
+    cassette: Path | None,
+    record_mode: RecordMode,
     lenient: bool,
     no_mock_headers: bool,
+    **given: Any,
 ) -> None:
-    """Serve scenarios and cassettes, files and folders; without any, every request is answered as `auto` does."""
+    """Serve scenarios and cassettes, files and folders; without any, and without an upstream, every request is answered as `auto` does."""
     from mockbifrost.cassette.keys import Ignore
     from mockbifrost.cassette.recordings import Matching, Recordings
     from mockbifrost.cassette.redact import Redactor
-    from mockbifrost.scenario.load import load_text
+    from mockbifrost.scenario.load import identity, load_text
+    from mockbifrost.serve.recorder import prepare
     from mockbifrost.serve.server import Server
     from mockbifrost.serve.settings import ServerSettings
     from mockbifrost.session.assembly import assemble
@@ -118,42 +142,69 @@ def serve(
             lenient=lenient,
             control_token=os.environ.get("MOCKBIFROST_CONTROL_TOKEN") or None,
         )
-        matching = Matching(Ignore(ignore), exact, on_end, Redactor().redacted_body)
+        asked = upstream_from(upstream, given)
+        recording = recording_from(cassette, record_mode, ignore, given)
+        prepared = prepare(recording, asked, loopback=settings.loopback)
+        plan = prepared.plan
+        matching = Matching(
+            Ignore(ignore), exact, "miss" if plan.ends else on_end, Redactor(recording.redact).redacted_body
+        )
         sources = read_sources(paths)
         for problem in sources.problems:
             click.echo(str(problem), err=True)
-        recordings = Recordings(sources.cassettes, matching)
-        scenarios = sources.scenarios if paths else (load_text(AUTO, "built-in"),)
-        server = Server(assemble(scenarios, recordings, version=gateway_version, keep_seeds=seed is None), settings)
+        cassettes = list(sources.cassettes)
+        if cassette is not None:  # it may lie in a folder that is served
+            cassettes = [one for one in cassettes if identity(Path(one.file)) != identity(cassette)]
+            cassettes += [prepared.cassette] if prepared.cassette is not None else []
+        recordings = Recordings(cassettes, matching)
+        given_any = bool(paths or cassettes or asked)
+        scenarios = sources.scenarios if given_any else (load_text(AUTO, "built-in"),)
+        server = Server(
+            assemble(scenarios, recordings, version=gateway_version, keep_seeds=seed is None),
+            settings,
+            asked if plan.asks else None,
+            prepared.recorder,
+        )
     except (ScenarioError, CassetteError) as error:
         click.echo(str(error), err=True)
         sys.exit(1)
     except MockBifrostError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    what = served(scenarios, recordings, len(sources.cassettes)) if paths else NO_SCENARIO
+    what = served(scenarios, recordings, len(cassettes), asked if plan.asks else None) if given_any else NO_SCENARIO
 
     failures: list[OSError] = []
 
     def ready(_loop: object) -> None:
         try:
             if port_file is not None:
-                _write_port(port_file, server.port)
+                write_port(port_file, server.port)
         except OSError as error:
             failures.append(error)
             server.stop()
         else:
-            _settle()
+            settle()
             click.echo(welcome(server, what))
 
     server.run(ready)
+    if prepared.recorder is not None:
+        try:
+            prepared.recorder.close()
+        except MockBifrostError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
     if failures:
         why = failures[0].strerror or failures[0]
         click.echo(f"The port can't be written to {port_file}: {why}; choose another --port-file.", err=True)
         sys.exit(2)
 
 
-def served(scenarios: Sequence[LoadedScenario], recordings: Recordings, cassettes: int) -> str:
+def served(
+    scenarios: Sequence[LoadedScenario],
+    recordings: Recordings,
+    cassettes: int,
+    upstream: UpstreamSettings | None = None,
+) -> str:
     """How much is served, in words."""
     parts: list[str] = []
     if scenarios:
@@ -161,17 +212,19 @@ def served(scenarios: Sequence[LoadedScenario], recordings: Recordings, cassette
         parts.append(f"{stubs} stubs from {len(scenarios)} {'file' if len(scenarios) == 1 else 'files'}")
     if cassettes:
         parts.append(f"{len(recordings)} recordings from {cassettes} {'cassette' if cassettes == 1 else 'cassettes'}")
+    if upstream is not None:
+        parts.append(f"the {upstream.kind} {upstream.origin}")
     return " and ".join(parts)
 
 
-def _settle() -> None:
+def settle() -> None:
     """What was loaded stays: the collector need not look at it again while requests are answered, which would make streams stutter."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def _write_port(path: Path, port: int) -> None:
+def write_port(path: Path, port: int) -> None:
     """Whole or not at all, so that nobody reads half a number."""
     part = path.with_name(path.name + ".part")
     part.write_text(f"{port}\n")

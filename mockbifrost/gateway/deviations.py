@@ -17,6 +17,10 @@ Quirks = frozenset[str]
 _REASONING: Final = ("reasoning", "reasoning_details")
 
 
+NEEDS_ALL: Final = frozenset({"drop_chunks", "fused_tool_names", "reasoning_dropped"})
+"""Quirks that can't be shown before the whole stream is known."""
+
+
 def profile_of(quirks: Quirks, profile: Profile) -> Profile:
     """The profile with what single switches of it can say."""
     if "no_role_delta" in quirks:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from mockbifrost.gateway.cache import Lookup, Used
 from mockbifrost.gateway.configuration import VirtualKey
 from mockbifrost.gateway.keys import Pinned
+from mockbifrost.match.attempt import Attempt
 from mockbifrost.provider.answer import Answer, StubRef
 from mockbifrost.values import value
+from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.headers import RawHeaders
 from mockbifrost.wire.jsontypes import JsonObject
 from mockbifrost.wire.mold import Mold
@@ -60,6 +63,14 @@ class Cast:
         return not self.times_s[-1]
 
 
+class Telling(Protocol):
+    """A stream that has begun and goes on: renders what comes, in the order in which it comes."""
+
+    def more(self, deltas: Sequence[Delta]) -> list[tuple[bytes, bool]]:
+        """The frames of these increments, each with whether it has content."""
+        ...
+
+
 @value
 class Charge:
     """What an answer adds to the books once it has been sent: tokens and US dollars, by who had answered."""
@@ -97,6 +108,9 @@ class Outcome:
 
     `waited_s` is the scripted time that passed before the answer began. `broken` names an error of the mock itself. `charge` and `stored`
     take effect when the response has been sent, `pinned` at once. `cache` is what `cache_debug` says.
+
+    `pending`: a live upstream has to be asked on behalf of this attempt, and then it is decided again; there is no response yet.
+    `telling`: the answer is open; the cast has the frames so far, and this renders those that follow.
     """
 
     status: int
@@ -117,8 +131,12 @@ class Outcome:
     stored: tuple[Lookup, Answer, Used] | None = None
     pinned: Pinned | None = None
     cache: JsonObject | None = None
+    pending: Attempt | None = None
+    whole: bool = False
+    """What is pending is the answer to the whole request, as it is."""
+    telling: Telling | None = None
 
     @property
     def ended_badly(self) -> bool:
         """Whether a client has reason to ask again."""
-        return self.status >= 400
+        return self.status >= 400 or self.broken == "upstream"

@@ -5,7 +5,7 @@ Order: scenario-language.md, "Which stub answers"; gateway-behaviour.md 1 and 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -16,13 +16,15 @@ from mockbifrost.gateway.denied import Denied
 from mockbifrost.gateway.failures import failure_error
 from mockbifrost.gateway.governance import admitted, target_denied
 from mockbifrost.gateway.keys import STICKY_TTL_S, Pinned, Ring, keys_for, weighted
-from mockbifrost.gateway.outcome import Cast, Charge, Ended, Outcome, Trace
+from mockbifrost.gateway.outcome import Cast, Charge, Ended, Outcome, Telling, Trace
 from mockbifrost.gateway.refusals import (
     MISS_STATUS,
     NO_VALUES,
     broken_outcome,
     denied_error,
     error_outcome,
+    marked_outcome,
+    pending_outcome,
     refusal_error,
     request_ids,
 )
@@ -32,16 +34,17 @@ from mockbifrost.gateway.render import (
     answer_cast,
     cut_cast,
     one_frame,
+    open_cast,
     raw_cast,
     values_of,
 )
 from mockbifrost.gateway.retries import Cause, Retries, judge
 from mockbifrost.gateway.state import GatewayState
 from mockbifrost.gateway.targets import Target, fallbacks_of, parse_model
-from mockbifrost.gateway.upstream import Broke, Cuts, Hangs, NoChunks, hears
+from mockbifrost.gateway.upstream import Broke, Cuts, Hangs, NoChunks, hears, wire_error
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
-from mockbifrost.provider.answer import Answer, Broken, Failure, RawAnswer, Refusal, Said, StubRef
+from mockbifrost.provider.answer import Answer, Broken, Failure, Pending, RawAnswer, Refusal, Said, StubRef
 from mockbifrost.provider.connection import ConnectionFault
 from mockbifrost.provider.protocol import Provider, Reached
 from mockbifrost.provider.tally import Tally
@@ -88,12 +91,14 @@ def decide(
     tally: Tally,
     explain: Explain,
     lenient: Provider | None = None,
+    begun: Collection[int] = (),
 ) -> Outcome:
     """The outcome of a request. What it counts is left in `tally`; `explain` says why nothing matched, when nothing did.
 
-    `lenient` then answers in its place, and the outcome still says that nothing matched. `state` is only read.
+    `lenient` then answers in its place, and the outcome still says that nothing matched. `state` is only read. `begun` are the targets
+    that were asked when this request was decided before: they are past their limits and their cache, whatever has happened since.
     """
-    return _Journey(asked, gateway, state, provider, tally, explain, lenient).travel()
+    return _Journey(asked, gateway, state, provider, tally, explain, lenient, begun).travel()
 
 
 def first_attempt(asked: Asked, gateway: Gateway) -> tuple[Attempt, Failure | None]:
@@ -125,7 +130,7 @@ class _Journey:
     """One request on its way past its targets. Lives for one call of `decide`."""
 
     __slots__ = (
-        "asked", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primary_headers", "profile", "provider",
+        "asked", "begun", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primary_headers", "profile", "provider",
         "state", "stream", "tally", "trail", "virtual_key", "waited_s",
     )  # fmt: skip
 
@@ -138,8 +143,10 @@ class _Journey:
         tally: Tally,
         explain: Explain,
         lenient: Provider | None,
+        begun: Collection[int],
     ) -> None:
         self.asked = asked
+        self.begun = begun
         self.gateway = gateway
         self.profile = gateway.profile
         self.state = state
@@ -221,12 +228,14 @@ class _Journey:
         reached = self.provider.ask(attempt, self.tally)  # a peek: nothing is counted before it is adopted
         said = reached.said
         scripted = isinstance(said, Answer) and said.cache is not None
-        if not fallback and (isinstance(said, RawAnswer) or (isinstance(said, Refusal) and said.whole)):
+        if not fallback and (isinstance(said, RawAnswer) or (isinstance(said, Refusal | Pending) and said.whole)):
             self.tally.adopt(reached.tally)
             if isinstance(said, RawAnswer):
                 return self.raw(attempt, said, reached.stub), False
+            if isinstance(said, Pending):
+                return self.pending(attempt, said, reached.stub), False
             return self.refused(attempt, said, reached.stub), False
-        if self.virtual_key is not None:
+        if self.virtual_key is not None and fallback not in self.begun:
             denied = target_denied(self.virtual_key, self.state.limits, target.provider, target.model, self.now_s)
             if denied is not None:  # before a key is chosen
                 return self.denied(replace(attempt, key=None), denied), denied.scope == "target"
@@ -303,7 +312,7 @@ class _Journey:
         if lookup is None:
             return None, None
         if script is None or not isinstance(said, Answer):
-            found = self.state.cache.find(lookup, self.now_s)
+            found = self.state.cache.find(lookup, self.now_s) if attempt.fallback not in self.begun else None
             return lookup, None if found is None else self.cached(attempt, lookup, found, None)
         if script.hit is None:
             return lookup, None
@@ -401,6 +410,8 @@ class _Journey:
             return refused, refused.trail[-1].type != "request_cancelled"
         if isinstance(said, RawAnswer):
             return self.raw(attempt, said, stub), False
+        if isinstance(said, Pending):
+            return self.pending(attempt, said, stub), False
         heard = hears(self.profile, leg.rules, self.gateway.quirks, said, stream=self.stream)
         assert heard is not None  # a fault alone is always heard
         return heard if isinstance(heard, Broke) else (self.cut(attempt, None, heard, stub), False)
@@ -412,7 +423,7 @@ class _Journey:
         if lookup is not None:
             bill = with_embedding(self.gateway, bill, lookup)
         outcome = self.sent(attempt, answer, stub, bill, debug)
-        if lookup is not None and lookup.stores and answer.cache is None:
+        if lookup is not None and lookup.stores and answer.cache is None and not answer.open:
             outcome = replace(outcome, stored=(lookup, answer, Used(attempt.key, attempt.deployment)))
         return outcome
 
@@ -432,9 +443,19 @@ class _Journey:
         if self.marked or debug is not None or answer.headers or self.gateway.shows_raw:
             added = self.additions(attempt, answer, debug, cached=cached)
         origin = self.asked.headers.first(b"origin")
-        cast = answer_cast(
-            self.gateway, route, answer, stream=self.stream, origin=origin, priced=bill.json is not None, added=added
-        )
+        telling: Telling | None = None
+        if answer.open:
+            cast, telling = open_cast(self.gateway, route, answer, values_of(answer, None), origin=origin, added=added)
+        else:
+            cast = answer_cast(
+                self.gateway,
+                route,
+                answer,
+                stream=self.stream,
+                origin=origin,
+                priced=bill.json is not None,
+                added=added,
+            )
         self.note(attempt, stub, "cached" if cached else "answer", 200, None, 0.0 if cached else cast.times_s[-1])
         return Outcome(
             200,
@@ -449,6 +470,7 @@ class _Journey:
             end="hold" if self.stream and "done_then_open" in self.gateway.quirks else "clean",
             charge=_charge(attempt, bill),
             cache=debug,
+            telling=telling,
         )
 
     def head(self, cast: Cast, attempt: Attempt, answer: Answer) -> RawHeaders:
@@ -598,9 +620,26 @@ class _Journey:
 
     def broken(self, attempt: Attempt, broken: Broken, stub: StubRef | None) -> Outcome:
         """The mock's own error, which no client takes for a simulated one."""
+        if broken.kind == "upstream":
+            return self.unreached(attempt, broken, stub)
         self.note(attempt, stub, "miss", MISS_STATUS, None, 0.0)
         return broken_outcome(
             self.profile, self.asked.headers, attempt.draws, broken.kind, broken.message, self.trail, stub
+        )
+
+    def unreached(self, attempt: Attempt, broken: Broken, stub: StubRef | None) -> Outcome:
+        """A gateway that could not be asked: told as a gateway would, with a word on who it was, and marked as the mock's own."""
+        error = wire_error(self.profile, broken.error, broken.message)
+        error = replace(error, message=f"{error.message.rstrip('.')}. {broken.message}")
+        self.waited_s += broken.took_s
+        status = http_status(self.profile, error, stream=self.stream)
+        self.note(attempt, stub, "miss", status, _type_of(error), broken.took_s)
+        return marked_outcome(self.error(attempt, error, stub, []), broken.kind, broken.message)
+
+    def pending(self, attempt: Attempt, pending: Pending, stub: StubRef | None) -> Outcome:
+        """Nothing can be said before an upstream has been asked."""
+        return pending_outcome(
+            attempt, self.trail, stub, stream=self.stream, waited_s=self.waited_s, whole=pending.whole
         )
 
     # ------------------------------------------------------------------------------------------------------- the trail

@@ -11,6 +11,7 @@ from mockbifrost.gateway.denied import Denied
 from mockbifrost.gateway.outcome import Outcome, Trace
 from mockbifrost.gateway.render import one_frame
 from mockbifrost.gateway.targets import Target
+from mockbifrost.match.attempt import Attempt
 from mockbifrost.provider.answer import StubRef
 from mockbifrost.seeds import Draws
 from mockbifrost.vocabulary.gateway_errors import FILL_INS, gateway_error
@@ -19,6 +20,7 @@ from mockbifrost.wire.envelope import WireError, error_mold, http_status
 from mockbifrost.wire.extra_fields import Route
 from mockbifrost.wire.headers import RawHeaders, RequestHeaders
 from mockbifrost.wire.jsontypes import Json
+from mockbifrost.wire.mold import Mold
 from mockbifrost.wire.profiles import Profile, ProfileName
 
 NO_VALUES: Final[tuple[bytes, ...]] = ()
@@ -117,5 +119,28 @@ def broken_outcome(
     """An error of the mock itself: in the gateway's envelope, so that clients show it, and marked, so that nobody takes it for one."""
     error = WireError(message, status, type=f"mockbifrost_{kind}", error_type=f"mockbifrost_{kind}", code=kind)
     outcome = error_outcome(profile, error, headers=headers, stream=False, draws=draws, trail=trail, stub=stub)
+    return marked_outcome(outcome, kind, message)
+
+
+def marked_outcome(outcome: Outcome, kind: str, message: str) -> Outcome:
+    """An outcome that is an error of the mock itself, in its headers and in the journal."""
     outcome.headers.extend([(b"x-should-retry", b"false"), (b"x-mockbifrost-error", kind.encode())])
     return replace(outcome, broken=kind, message=message)
+
+
+def pending_outcome(
+    attempt: Attempt, trail: tuple[Trace, ...], stub: StubRef | None, *, stream: bool, waited_s: float, whole: bool
+) -> Outcome:
+    """No response yet: somebody has to be asked first."""
+    return Outcome(
+        0,
+        [],
+        one_frame(Mold((b"",), ())),
+        NO_VALUES,
+        stream,
+        trail,
+        stub,
+        waited_s=waited_s,
+        pending=attempt,
+        whole=whole,
+    )

@@ -93,6 +93,22 @@ def _cast(
     return replace(made, head=_head(gateway.profile, route, first_s, stream=stream, origin=origin))
 
 
+def open_cast(
+    gateway: Gateway,
+    route: Route,
+    answer: Answer,
+    values: tuple[bytes, ...],
+    *,
+    origin: str | None,
+    added: Additions = NOTHING_ADDED,
+) -> tuple[Cast, OpenTelling]:
+    """The frames so far of a stream that goes on, which may be none, and what renders the further ones."""
+    telling = OpenTelling(_Telling(gateway, route, answer, stream=True, added=added), values)
+    telling.more(answer.draft.deltas)
+    made = telling.cast()
+    return replace(made, head=_head(gateway.profile, route, made.times_s[0], stream=True, origin=origin)), telling
+
+
 def cut_cast(
     gateway: Gateway,
     route: Route,
@@ -136,6 +152,9 @@ class _Frames:
         self.molds: list[Mold] = []
         self.times_s: list[float] = []
         self.content: list[bool] = []
+        self.reasons: dict[int, str | None] = {}
+        """Why each choice ended, as far as it has."""
+        self.before_ms = 0
 
     def add(self, mold: Mold, at_s: float, *, content: bool = False) -> None:
         self.molds.append(mold)
@@ -204,9 +223,9 @@ class _Telling:
         """All increments, the chunk that the gateway makes itself, and the end."""
         deltas = deltas_of(self.quirks, self.draft.deltas)
         frames = _Frames()
-        reasons = self.chunks(deltas, frames)
+        self.chunks(deltas, frames)
         end_s = self.draft.deltas[-1].at_s if self.draft.deltas else 0.0
-        for payload in self.last_chunks(reasons, len(frames.molds), end_s):
+        for payload in self.last_chunks(frames.reasons, len(frames.molds), end_s):
             laid = merged(payload, self.draft.body) if self.draft.body else payload
             frames.add(_event(laid), end_s)
         frames.add(Mold((sse.DONE,), ()), end_s)
@@ -215,22 +234,21 @@ class _Telling:
     def broken_off(self, cuts: Cuts) -> Cast:
         """The increments that came, then an error, or an end that looks good."""
         frames = _Frames()
-        reasons = self.chunks(deltas_of(self.quirks, self.draft.deltas[: cuts.kept]), frames)
+        self.chunks(deltas_of(self.quirks, self.draft.deltas[: cuts.kept]), frames)
         if cuts.error is not None:
-            event = self.error_event(cuts.error, reasons, len(frames.molds), cuts.at_s)
+            event = self.error_event(cuts.error, frames.reasons, len(frames.molds), cuts.at_s)
             frames.add(Mold.of(event), cuts.at_s)
             return frames.cast()
         self.usage = None
-        for payload in self.last_chunks(reasons, len(frames.molds), cuts.at_s):
+        for payload in self.last_chunks(frames.reasons, len(frames.molds), cuts.at_s):
             frames.add(_event(payload), cuts.at_s)
         frames.add(Mold((sse.DONE,), ()), cuts.at_s)
         return frames.cast()
 
-    def chunks(self, deltas: Sequence[Delta], frames: _Frames) -> dict[int, str | None]:
-        """A frame for each increment that is forwarded; returns why each choice ended, as far as it has."""
+    def chunks(self, deltas: Sequence[Delta], frames: _Frames) -> None:
+        """A frame for each increment that is forwarded, behind those that are there."""
         profile, raw = self.profile, self.added.raw_response
-        reasons: dict[int, str | None] = {}
-        before_ms = 0
+        reasons = frames.reasons
         for delta in deltas:
             reasons.setdefault(delta.choice, None)
             sent = chunk.forwarded(profile, delta)
@@ -247,14 +265,13 @@ class _Telling:
                 fields = answer_fields(
                     profile,
                     self.route,
-                    latency_ms=now_ms - before_ms,
+                    latency_ms=now_ms - frames.before_ms,
                     chunk_index=len(frames.molds),
                     additions=self.additions(upstream, on_the_way=True),
                 )
                 payload = chunk.chunk_json(profile, delta, self.extras, extra_fields=fields)
             frames.add(_event(payload), delta.at_s, content=delta.is_content)
-            before_ms = now_ms
-        return reasons
+            frames.before_ms = now_ms
 
     def last_chunks(self, reasons: Mapping[int, str | None], index: int, end_s: float) -> Iterator[JsonObject]:
         """The chunk that the gateway makes; under `split_last_chunk` two."""
@@ -288,6 +305,26 @@ class _Telling:
             ("provider_response_headers", added.provider_headers if not on_the_way else None),
         ]
         return {name: item for name, item in pairs if item is not None}
+
+
+class OpenTelling:
+    """A stream that has begun and goes on. Frames that were told stay as they are."""
+
+    def __init__(self, telling: _Telling, values: tuple[bytes, ...]) -> None:
+        self._telling = telling
+        self._frames = _Frames()
+        self._values = values
+
+    def more(self, deltas: Sequence[Delta]) -> list[tuple[bytes, bool]]:
+        """The frames of these increments, each with whether it has content."""
+        frames, told = self._frames, len(self._frames.molds)
+        self._telling.chunks(deltas_of(self._telling.quirks, deltas), frames)
+        new = zip(frames.molds[told:], frames.content[told:], strict=True)
+        return [(mold.fill(self._values), content) for mold, content in new]
+
+    def cast(self) -> Cast:
+        """All that was told so far."""
+        return self._frames.cast() if self._frames.molds else replace(one_frame(Mold((b"",), ())), content=(False,))
 
 
 def _json(reported: float | Mapping[str, Json] | None) -> Json:

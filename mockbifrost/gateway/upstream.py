@@ -132,7 +132,7 @@ class _Connection:
         if kind == "no_response":
             return self.silence()
         if kind == "reset":
-            return Broke(self.error("request_failed", _RESET), took_s, "network", at_once=True)
+            return Broke(self.error("request_failed", fault.cause or _RESET), took_s, "network", at_once=True)
         if kind == "empty" and stream:
             return NoChunks(took_s)
         if kind == "html":
@@ -148,7 +148,7 @@ class _Connection:
         if fault is None or (fault.kind != "truncated" and not self.reaches(deltas, fault)):
             return None
         if fault.kind in ("truncated", "cut"):
-            cause = _RESET if fault.how == "reset" else _EOF
+            cause = fault.cause or (_RESET if fault.how == "reset" else _EOF)
             return Broke(self.error("request_failed", cause), latency_s, "network")
         if fault.kind == "malformed":
             return Broke(self.error("undecodable"), latency_s, "bad_response")
@@ -180,8 +180,9 @@ class _Connection:
             in_band = replace(broke.error, status_code=None)  # it has none in a stream. Source: wire.md 4.6, INFERRED
             return Cuts(kept, at_s, in_band) if self.sends(came) else broke
         if fault.how == "reset":
-            return self.ends(came, at_s, self.error("read_failed", _RESET), "network")
-        return self.closed(came, at_s, whole=0 < kept == len(deltas), fault=fault)
+            return self.ends(came, at_s, self.error("read_failed", fault.cause or _RESET), "network")
+        said_why = any(delta.finish_reason is not None for delta in came)  # an answer that was cut for real may not
+        return self.closed(came, at_s, whole=said_why and kept == len(deltas), fault=fault)
 
     def kept(self, deltas: Sequence[Delta]) -> int | None:
         """How many increments come before the fault; None: it never happens, or has only made the answer later."""
@@ -234,15 +235,20 @@ class _Connection:
 
     def error(self, name: str, cause: str = "") -> WireError:
         """One of the gateway's errors about a connection, in the words of the profile."""
-        row = connection_error(name, self.profile.name)
-        return WireError(
-            row.message.format(cause=cause),
-            row.status,
-            error_type=row.error_type,
-            cause=row.cause.format(cause=cause) if row.cause else None,
-            is_bifrost_error=row.is_bifrost_error,
-            classification=row.classification,
-        )
+        return wire_error(self.profile, name, cause)
+
+
+def wire_error(profile: Profile, name: str, cause: str) -> WireError:
+    """One of the gateway's errors about a connection, in the words of a profile. Raises KeyError."""
+    row = connection_error(name, profile.name)
+    return WireError(
+        row.message.format(cause=cause),
+        row.status,
+        error_type=row.error_type,
+        cause=row.cause.format(cause=cause) if row.cause else None,
+        is_bifrost_error=row.is_bifrost_error,
+        classification=row.classification,
+    )
 
 
 def _failure(fault: ConnectionFault, took_s: float) -> Failure:

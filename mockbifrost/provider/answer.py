@@ -81,7 +81,7 @@ class Answer:
     """A provider's answer: the draft and what varies. Times in the draft are scripted seconds since the attempt began.
 
     `fault` is what its connection does to it; where that only delays it, the draft's times say so already. `cache` is a word of the
-    script about the gateway's cache.
+    script about the gateway's cache. `open`: a live one of which more is to come; its draft has the increments so far.
     """
 
     draft: Draft
@@ -95,6 +95,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: ConnectionFault | None = None
     cache: CacheScript | None = None
+    open: bool = False
 
 
 Shape = Literal["openai", "string", "html", "empty", "plain_text"]
@@ -146,10 +147,15 @@ class RawAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The mock itself could not answer: the script has no more steps, or a template failed. Never taken for a simulated error."""
+    """The mock itself could not answer: the script has no more steps, a template failed, a gateway upstream can't be had.
 
-    kind: Literal["no_match", "sequence_exhausted", "template", "no_upstream"]
+    Never taken for a simulated error. With `upstream`, `error` names the gateway's error about a connection that it is told as.
+    """
+
+    kind: Literal["no_match", "sequence_exhausted", "template", "no_upstream", "upstream"]
     message: str
+    error: str = "request_failed"
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,20 +56,21 @@ FAULTS: Final[Mapping[str, FaultKind]] = MappingProxyType({row.name: row for row
 class Place:
     """A place in an answer.
 
-    `after_chunks`: right after the `count`-th chunk with content, reasoning or tool text; 0 is before everything. `text`: right after the
+    `after_chunks`: right after the `count`-th chunk with content, reasoning or tool text; 0 is before everything. `increments`: after so
+    many increments of any kind, as they are counted where an answer breaks off that came from somebody. `text`: right after the
     chunk in which a choice has said `text`. `bytes`: after the last chunk that lies within the first `count` bytes of text.
     `tool_arguments` and `reasoning`: right after the first chunk that has them; `finish`, `usage` and `done`: right before each.
     `half`: after half of the chunks.
     """
 
-    kind: Literal["after_chunks", "bytes", "text", "half"] | PlaceName
+    kind: Literal["after_chunks", "increments", "bytes", "text", "half"] | PlaceName
     count: int = 0
     text: str = ""
 
     @property
     def is_start(self) -> bool:
         """Whether nothing of the answer comes before it."""
-        return self.kind == "after_chunks" and not self.count
+        return self.kind in ("after_chunks", "increments") and not self.count
 
 
 START: Final = Place("after_chunks")
@@ -81,7 +82,7 @@ HTML_STATUS: Final = 502
 class ConnectionFault:
     """One fault. `for_s` is how long it is slow or silent, None for ever; `status` that of an HTML page; `error` what an event says.
 
-    Alone, it comes `took_s` scripted seconds after the attempt began; in an answer, at its `place`.
+    `cause` is what a real connection said of it, for the errors that have room for it; empty: as Go words it. Alone, it comes `took_s` scripted seconds after the attempt began; in an answer, at its `place`.
     """
 
     kind: Kind
@@ -92,6 +93,7 @@ class ConnectionFault:
     error: ProviderError | None = None
     took_s: float = 0.0
     speed: float | None = None
+    cause: str = ""
 
     @property
     def needs_answer(self) -> bool:
@@ -125,6 +127,8 @@ def cut_at(deltas: Sequence[Delta], place: Place) -> int | None:
     kind = place.kind
     if kind == "after_chunks":
         return _after(deltas, place.count)
+    if kind == "increments":
+        return place.count if place.count <= len(deltas) else None
     if kind == "text":
         return _after_text(deltas, place.text)
     if kind == "bytes":

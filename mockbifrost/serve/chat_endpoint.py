@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mockbifrost.playback.player import GONE, play
 from mockbifrost.playback.timeline import Timeline, timeline_of
@@ -14,16 +14,20 @@ from mockbifrost.serve.protocol import Responder
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.wire.headers import header_value
 
+if TYPE_CHECKING:
+    from mockbifrost.serve.live import Live
+
 LOG: Final = logging.getLogger("mockbifrost")
 
 
 class ChatEndpoint:
     """Answers POST …/chat/completions inside a session."""
 
-    def __init__(self, *, speed: float, mock_headers: bool, most_body_bytes: int) -> None:
+    def __init__(self, *, speed: float, mock_headers: bool, most_body_bytes: int, live: Live | None = None) -> None:
         self._speed = speed
         self._mock_headers = mock_headers
         self._most = most_body_bytes
+        self._live = live
 
     async def __call__(self, scope: Message, receive: Receive, session: Session) -> None:
         """Read, decide, play, note."""
@@ -38,6 +42,9 @@ class ChatEndpoint:
         except ClientGone:
             return
         started = asyncio.get_running_loop().time()
+        if exchange.outcome.pending is not None:
+            await self._answer_live(scope, exchange, received, session, started)
+            return
         if exchange.outcome.broken is not None:
             LOG.warning("%s", exchange.outcome.message)
         timeline = timeline_of(exchange.outcome, self._speed)
@@ -46,6 +53,23 @@ class ChatEndpoint:
         played = GONE
         try:
             played = await play(timeline, Responder(scope, timeline), started)
+        finally:
+            session.finish(exchange, played)
+
+    async def _answer_live(
+        self, scope: Message, exchange: Exchange, received: Received, session: Session, started: float
+    ) -> None:
+        """Let the upstream answer."""
+        live = self._live
+        assert live is not None  # nothing is pending where there is no upstream
+
+        def mark(timeline: Timeline) -> None:
+            if self._mock_headers:
+                self._mark(timeline, exchange, session)
+
+        played = GONE
+        try:
+            played = await live.answer(exchange, received, session, Responder(scope), mark, started)
         finally:
             session.finish(exchange, played)
 

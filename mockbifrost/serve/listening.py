@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -16,12 +16,13 @@ KEEP_ALIVE_S = 75
 GRACE_S = 1
 
 Ready = Callable[[asyncio.AbstractEventLoop], None]
+Closing = Callable[[], Awaitable[None]]
 
 
 class Listener(uvicorn.Server):
-    """Serves an application on a bound socket; `ready` is called on the event loop once requests are accepted."""
+    """Serves an application on a bound socket; `ready` is called on the event loop once requests are accepted, `closing` after the last."""
 
-    def __init__(self, app: Application, ready: Ready) -> None:
+    def __init__(self, app: Application, ready: Ready, closing: Closing | None = None) -> None:
         config = uvicorn.Config(
             app,
             http=ConnectionProtocol,
@@ -37,6 +38,7 @@ class Listener(uvicorn.Server):
         )
         super().__init__(config)
         self._ready = ready
+        self._closing = closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, then the news."""
@@ -52,6 +54,8 @@ class Listener(uvicorn.Server):
         tasks = tuple(self.server_state.tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=GRACE_S)
+        if self._closing is not None:
+            await self._closing()
 
     def _hang_up(self) -> None:
         for connection in tuple(self.server_state.connections):

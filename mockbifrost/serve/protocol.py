@@ -45,20 +45,31 @@ class ConnectionProtocol(IntakeProtocol):
 class Responder:
     """One response on its way; a `Sink` of the player. Framed by its length, in chunks, or by the end of the connection."""
 
-    __slots__ = ("_cycle", "_framing", "_protocol", "_timeline")
+    __slots__ = ("_cycle", "_framing", "_http_1_0", "_protocol", "_timeline")
 
-    def __init__(self, scope: Message, timeline: Timeline) -> None:
+    def __init__(self, scope: Message, timeline: Timeline | None = None) -> None:
         self._protocol: ConnectionProtocol
         self._cycle: RequestResponseCycle
         # Taken out, for the cycle holds the scope: left in, each request would be garbage that only the collector finds.
         self._protocol, self._cycle = scope.pop("extensions")[CONNECTION]
+        self._http_1_0 = scope["http_version"] == "1.0"
+        if timeline is not None:
+            self.begin(timeline)
+
+    def begin(self, timeline: Timeline) -> None:
+        """Say what is sent, where that was not known when it was made: its status, its headers and its framing."""
         self._timeline = timeline
         if timeline.end == "close":
             self._framing = "close"
         elif timeline.length is not None or timeline.status in NO_BODY:
             self._framing = "length"
         else:
-            self._framing = "chunks" if scope["http_version"] != "1.0" else "close"  # HTTP/1.0 knows no chunks
+            self._framing = "close" if self._http_1_0 else "chunks"  # HTTP/1.0 knows no chunks
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has been written."""
+        return self._cycle.response_started
 
     @property
     def gone(self) -> bool:
@@ -100,6 +111,14 @@ class Responder:
             if not cycle.keep_alive:
                 cycle.transport.close()
             cycle.on_response()
+
+    def cut(self) -> None:
+        """Hang up in the middle: what was written arrives, and then the connection ends before the response does."""
+        cycle = self._cycle
+        cycle.response_started = cycle.response_complete = True
+        cycle.keep_alive = False
+        cycle.message_event.set()
+        cycle.transport.close()
 
     def _head(self, parts: list[bytes]) -> None:
         cycle, timeline = self._cycle, self._timeline

@@ -10,16 +10,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mockbifrost.errors import ServerStartError
+from mockbifrost.provider.answer import Pending
 from mockbifrost.serve.addresses import BASE
 from mockbifrost.serve.app import Application
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.settings import ServerSettings
+from mockbifrost.serve.upstream_settings import UpstreamSettings
 from mockbifrost.session.assembly import Assembly
 from mockbifrost.session.registry import Sessions
 
 if TYPE_CHECKING:
     from mockbifrost.serve.control import Control
     from mockbifrost.serve.listening import Listener
+    from mockbifrost.serve.live import Live
+    from mockbifrost.serve.recorder import Recorder
 
 BACKLOG = 2048
 LARGEST_PORT = 65_535
@@ -59,9 +63,15 @@ def _why(host: str, port: int, error: Exception) -> str:
 
 
 class Server:
-    """Serves sessions on one socket."""
+    """Serves sessions on one socket. `upstream` answers what nothing else does, and `recorder` writes that down; it stays its maker's."""
 
-    def __init__(self, assembly: Assembly, settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        assembly: Assembly,
+        settings: ServerSettings,
+        upstream: UpstreamSettings | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.settings = settings
         self.socket = bind(settings.host, settings.port)
         self.port: int = self.socket.getsockname()[1]
@@ -73,9 +83,19 @@ class Server:
             clock=settings.clock,
             most=settings.most_sessions,
             lenient=settings.lenient,
+            upstream=Pending(whole=upstream.kind == "gateway") if upstream is not None else None,
         )
+        self._live: Live | None = None
+        if upstream is not None:
+            from mockbifrost.serve.live import Live  # the client's library, not wanted where nobody is asked
+            from mockbifrost.serve.upstream import Upstream
+
+            self._live = Live(Upstream(upstream), recorder, settings.speed)
         chat = ChatEndpoint(
-            speed=settings.speed, mock_headers=settings.mock_headers, most_body_bytes=settings.most_body_bytes
+            speed=settings.speed,
+            mock_headers=settings.mock_headers,
+            most_body_bytes=settings.most_body_bytes,
+            live=self._live,
         )
         self.app = Application(self.sessions, chat, self.control)
         self._listener: Listener | None = None
@@ -106,7 +126,7 @@ class Server:
         """Serve until stopped: by a signal in the main thread, else by `stop`. `ready`: requests are accepted now."""
         from mockbifrost.serve.listening import Listener
 
-        self._listener = Listener(self.app, ready)
+        self._listener = Listener(self.app, ready, self._live.close if self._live is not None else None)
         self._listener.run_on(self.socket)
 
     def stop(self) -> None:

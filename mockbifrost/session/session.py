@@ -19,6 +19,7 @@ from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.near_miss import NearMiss
 from mockbifrost.match.understood import Reader
 from mockbifrost.playback.player import Played
+from mockbifrost.provider.answer import Said
 from mockbifrost.provider.protocol import Provider
 from mockbifrost.provider.tally import Tally
 from mockbifrost.scenario.stubs import NO_STUBS, Layer, Stub, Stubs
@@ -26,6 +27,7 @@ from mockbifrost.seeds import Draws
 from mockbifrost.session.calls import Call, Calls
 from mockbifrost.session.journal import Entry, Journal
 from mockbifrost.session.providers import Providers
+from mockbifrost.session.undecided import Undecided, limited
 from mockbifrost.values import value
 from mockbifrost.wire.envelope import WireError
 from mockbifrost.wire.headers import RequestHeaders
@@ -33,6 +35,10 @@ from mockbifrost.wire.request import InvalidBody
 
 CONVERSATIONS: Final = 10_000
 """So many conversations keep their place in sequences that count by conversation."""
+
+
+MOST_LIVE_BYTES: Final = 2 * 1024 * 1024
+"""So much of what a live upstream said is kept in the journal."""
 
 
 @value
@@ -56,6 +62,10 @@ class Exchange:
     """What the gateway remembered when it was asked: after a reset of the session, nobody looks there any more."""
     fingerprint: bytes | None
     stream: bool
+    undecided: Undecided | None = None
+    """What it takes to decide it again, where its outcome is pending."""
+    awaited: Attempt | None = None
+    """The attempt that a live upstream was asked for last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +184,58 @@ class Session:
             lambda attempt: self._explained(attempt, tally, misses),
             self._lenient,
         )
+        undecided = self._undecided(asked, call, tally) if outcome.pending is not None else None
         if tally.added:
             self.counters.apply(tally.added)
         if tally.spent:
             call.spent.update(tally.spent)
         if outcome.pinned is not None:
             self.gateway_state.sticky.pin(outcome.pinned)
-        return self._begun(received, call, outcome, tuple(misses), elapsed_s, retry, print_, stream)
+        exchange = self._begun(received, call, outcome, tuple(misses), elapsed_s, retry, print_, stream)
+        if undecided is not None:
+            exchange.undecided = undecided
+            exchange.entry.outcome = None
+        return exchange
+
+    def _undecided(self, asked: Asked, call: Call, tally: Tally) -> Undecided:
+        """The request as it came, before it is counted."""
+        return Undecided(
+            asked,
+            self.gateway,
+            self.gateway_state,
+            self.providers,
+            self._lenient,
+            self._explained,
+            dict(self.counters.counts),
+            dict(call.spent),
+            dict(self.gates),
+            dict(tally.added),
+        )
+
+    def hear(self, exchange: Exchange, said: Said, broken: str | None = None) -> None:
+        """What a live upstream said to the attempt that was pending, or has said since: the request is decided again.
+
+        What it counts beyond what it counted before takes effect at once. While the answer is open, this may be said again and again.
+        `broken`: the upstream broke off what its client was sent already, in words.
+        """
+        undecided, attempt = exchange.undecided, exchange.awaited
+        assert undecided is not None
+        assert attempt is not None  # somebody was asked
+        outcome, tally, misses = undecided.decide(attempt, said)
+        if broken is not None:
+            outcome = replace(outcome, broken="upstream", message=broken)
+        new = undecided.newly_counted(tally)
+        if exchange.state is self.gateway_state:  # after a reset nothing is counted that began before
+            self.counters.apply(new)
+            if outcome.pinned is not None:
+                self.gateway_state.sticky.pin(outcome.pinned)
+        exchange.call.spent.update(tally.spent)
+        exchange.outcome = outcome
+        if outcome.pending is not None:
+            exchange.awaited = outcome.pending
+            return
+        exchange.entry.outcome = outcome if outcome.telling is None else replace(outcome, telling=None)
+        exchange.entry.near_misses = tuple(misses)
 
     def _explained(self, attempt: Attempt, tally: Tally, misses: list[NearMiss]) -> str:
         misses.extend(self.providers.near_misses(attempt, tally))
@@ -211,7 +266,7 @@ class Session:
             misses,
         )
         self.journal.add(entry)
-        return Exchange(entry, call, outcome, self.gateway_state, print_, stream)
+        return Exchange(entry, call, outcome, self.gateway_state, print_, stream, awaited=outcome.pending)
 
     def finish(self, exchange: Exchange, played: Played) -> None:
         """The response has ended: it is charged and stored, and the call may be retried, or is done."""
@@ -223,7 +278,10 @@ class Session:
             exchange.entry.charge = exchange.state.settle(outcome, self.clock, share, not played.closed)
             if outcome.stored is not None:  # the journal need not hold it as well
                 exchange.entry.outcome = replace(outcome, stored=None)
-        self.journal.grow(exchange.entry, exchange.outcome.cast.size)
+        if exchange.undecided is not None:
+            exchange.entry.outcome = limited(exchange.entry.outcome or exchange.outcome, MOST_LIVE_BYTES)
+            exchange.undecided = None
+        self.journal.grow(exchange.entry, (exchange.entry.outcome or exchange.outcome).cast.size)
         if exchange.fingerprint is not None:
             badly = played.closed or exchange.outcome.ended_badly
             self.calls.end(exchange.fingerprint, exchange.stream, exchange.call, exchange.entry.retry, badly=badly)
