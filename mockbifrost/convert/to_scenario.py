@@ -13,7 +13,7 @@ import orjson
 from mockbifrost.cassette.interaction import Cassette, Interaction
 from mockbifrost.cassette.spoken import Spoken, Unspoken
 from mockbifrost.convert.asked_again import Differs, asked_again
-from mockbifrost.convert.conditions import When, conditions
+from mockbifrost.convert.conditions import When, told_apart
 from mockbifrost.convert.converted import Converted
 from mockbifrost.convert.naming import LONGEST, Names, short_name
 from mockbifrost.convert.turns import Group, Turn, grouped, paced, slow, strangers, turn_of
@@ -94,11 +94,11 @@ class _StubText:
 
 def _stubs(groups: Sequence[Group]) -> Iterator[_StubText]:
     names = Names()
-    for index, group in enumerate(groups):
-        others = [one for other in groups[index + 1 :] for one in other.asked]
-        when, left = conditions(group.asked, others)
-        if left:
-            raise _not_apart(group, next(other for other in groups[index + 1 :] if left[0] in other.asked))
+    told = told_apart([group.asked for group in groups])
+    for group, apart in zip(groups, told, strict=True):
+        when = apart.when
+        if apart.left:
+            raise _not_apart(group, next(other for other in groups if any(apart.left[0] is one for one in other.asked)))
         origin = comment(f"from {_origins(group)}")
         hop = _hop(group)
         if hop:

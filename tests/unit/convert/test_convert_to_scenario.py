@@ -24,6 +24,9 @@ LOOKS_UP = {"role": "assistant", "content": None, "tool_calls": [call("lookup_or
 PAID = {"role": "tool", "tool_call_id": "call_1", "content": '{"state":"paid"}'}
 
 
+LONG = "Please go to the market and buy some bread for us all"
+
+
 def asked(*messages: Mapping[str, Any] | str, **more: Any) -> dict[str, Any]:
     rows = [{"role": "user", "content": one} if isinstance(one, str) else one for one in messages]
     return {"model": "gpt-4o", "messages": rows, **more}
@@ -305,6 +308,12 @@ def test_a_streamed_and_a_plain_request_with_the_same_answer_are_one_stub() -> N
         ),
         (asked({"role": "assistant", "content": "a"}), asked("hi"), {"last": {"role": "assistant"}}),
         (asked("/a/"), asked("b"), {"user": {"contains": "/a/"}}),
+        (asked(f"{LONG}\nand  tea"), asked(f"{LONG}\nand milk"), {"user": "and  tea"}),
+        (
+            asked(f"{LONG} {LONG} {LONG} to the end"),
+            asked(f"{LONG} {LONG}"),
+            {"user": "the market and buy some bread for us all to the end"},
+        ),
         ({"model": "gpt-4o"}, asked("hi"), {"body": {"messages": None}}),
     ],
 )
@@ -314,7 +323,11 @@ def test_conditions_are_the_plainest_that_tell_a_request_apart(first: Any, secon
 
 def test_requests_that_differ_only_in_what_varies_ask_the_same() -> None:
     other = json.loads(json.dumps(asked(ORDER, LOOKS_UP, PAID)).replace("call_1", "call_2"))
-    [stub] = stubs_of(interaction(asked(ORDER, LOOKS_UP, PAID), said("a")), interaction(other, said("b")))
+    del other["messages"][1]["content"]  # null before
+    [stub] = stubs_of(
+        interaction(asked(ORDER, LOOKS_UP, PAID, temperature=1), said("a")),
+        interaction({**other, "temperature": 1.0}, said("b")),
+    )
 
     assert len(stub["sequence"]) == 2
 
