@@ -173,8 +173,8 @@ def stubs(bounds: Bounds) -> Iterator[Row]:
             yield from stub_rows(f"{MANY_STUBS:,} stubs, {size}, {CONNECTIONS} connections", *sides)
 
 
-def stub_rows(group: str, many: Figures, few: Figures) -> Iterator[Row]:
-    """The rows for the first, the middle and the last stub."""
+def stub_rows(group: str, many: Figures, few: Figures, each: str = "stub") -> Iterator[Row]:
+    """The rows for the first, the middle and the last stub, or recording."""
     say(f"  {group}: done")
     group += noise(many, few)
     for place in scenarios.PLACES:
@@ -182,7 +182,26 @@ def stub_rows(group: str, many: Figures, few: Figures) -> Iterator[Row]:
             ("CPU per request", f"{place} cpu", "µs", SAME_CPU),
             ("requests per second", f"{place} rate", "/s", SAME_PER_SECOND),
         ):
-            yield Row(group, f"{what}, {place} stub", unit, many.of(name), few.of(name), "10 stubs", target)
+            yield Row(group, f"{what}, {place} {each}", unit, many.of(name), few.of(name), f"10 {each}s", target)
+
+
+def recordings(bounds: Bounds) -> Iterator[Row]:
+    """10,000 recordings against 10, mockbifrost against itself, and how long a server takes to load them."""
+    with ExitStack() as stack:
+        paths = [scenarios.write_tape(bounds.folder, f"tape-{count}", count) for count in (10, MANY_STUBS)]
+        begun = time.perf_counter()
+        few = stack.enter_context(servers.ours(paths[0]))
+        few_started = time.perf_counter()
+        many = stack.enter_context(servers.ours(paths[1]))
+        few_s, many_s = few_started - begun, time.perf_counter() - few_started
+        what, group = "from the start until it listens", f"{MANY_STUBS:,} recordings"
+        yield Row(group, what, "s", (many_s,), (few_s,), "10 recordings", Target("figure", 10))
+        yield Row(group, "idle memory", "MB", (rss_mb(many.pid) or 0.0,), (rss_mb(few.pid) or 0.0,), "10 recordings")
+        sides = Figures(), Figures()
+        for _ in range(bounds.repeat):
+            for place in scenarios.PLACES:
+                closed_loops(job("plain", (many, few), scenarios.prompt(place), bounds), sides, f"{place} ")
+        yield from stub_rows(f"{MANY_STUBS:,} recordings, {CONNECTIONS} connections", *sides, "recording")
 
 
 def streams(bounds: Bounds) -> Iterator[Row]:
@@ -326,6 +345,7 @@ def probed(probe: str) -> dict[str, float]:
 MEASURES: dict[str, Callable[[Bounds], Iterator[Row]]] = {
     "plain": plain,
     "stubs": stubs,
+    "recordings": recordings,
     "streams": streams,
     "paced": paced,
     "cold": cold,

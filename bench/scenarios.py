@@ -4,6 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from mockbifrost.cassette.interaction import About, Interaction, Piece, RecordedRequest, RecordedResponse
+from mockbifrost.cassette.writing import write_cassette
+
 PATH = "/pydanticai/v1/chat/completions"
 MODEL = "openai/gpt-4o"
 CHUNK_COUNT = 50
@@ -74,3 +77,35 @@ def write_scenario(folder: Path, name: str, stub_count: int, pace: Pace | None =
     path = folder / f"{name}.yaml"
     path.write_text(scenario(stub_count, pace), encoding="utf-8")
     return path
+
+
+def write_tape(folder: Path, name: str, count: int) -> Path:
+    """Write a cassette of `count` recordings of a provider; its first, middle and last give the answer. Return its path."""
+    measured = dict(zip((0, count // 2, count - 1), PLACES, strict=True))
+    path = folder / f"{name}.yaml"
+    write_cassette(path, [_recorded(number, measured.get(number)) for number in range(count)])
+    return path
+
+
+def _recorded(number: int, place: str | None) -> Interaction:
+    """One recording; those that are never asked are as long as the others."""
+    user = prompt(place) if place else f"question number {number:06d} of the suite"
+    asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": user}]}
+    text = ANSWER if place else ANSWER.replace("chunk", f"{number:05d}")
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 9, "completion_tokens": 250, "total_tokens": 259}
+    said = {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-4o",
+        "choices": [choice],
+        "usage": usage,
+    }
+    body = json.dumps(said, separators=(",", ":")).encode()
+    kind = (("content-type", "application/json"),)
+    return Interaction(
+        RecordedRequest("POST", "https://provider.test/v1/chat/completions", kind, json.dumps(asked).encode()),
+        RecordedResponse(200, "OK", kind, body, (Piece(0, len(body)),)),
+        About("2026-01-01T00:00:00Z", "provider"),
+    )

@@ -17,6 +17,11 @@ EPOCH_S: Final = 1_767_225_600
 """The instant at which every session's clock starts (2026-01-01T00:00:00Z), so that `created` is the same in every run."""
 
 
+def utc_now() -> datetime:
+    """The wall time, in UTC."""
+    return datetime.now(UTC)
+
+
 async def sleep_until(at_s: float) -> None:
     """Wait until the running event loop's time is `at_s`."""
     left_s = at_s - asyncio.get_running_loop().time()
@@ -24,9 +29,9 @@ async def sleep_until(at_s: float) -> None:
         await asyncio.sleep(left_s)
 
 
-def utc_now() -> str:
+def utc_text() -> str:
     """The time of day, in UTC to the second, in ISO 8601."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(slots=True)

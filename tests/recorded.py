@@ -18,7 +18,7 @@ from mockbifrost.cassette.interaction import (
 from mockbifrost.playback.timeline import timeline_of
 from mockbifrost.session.session import Session
 from mockbifrost.wire.profiles import ProfileName
-from tests.harness import Response, ask_in, open_session
+from tests.harness import ask_in, open_session
 
 PROVIDER = "https://api.example.org/v1/chat/completions"
 GATEWAY = "https://gateway.example.org/pydanticai/v1/chat/completions"
@@ -100,16 +100,17 @@ def gateway(
     """What a gateway answered that serves this scenario, with the times of its script."""
     session = open_session(scenario, version=version)
     release = {"1.6": "1.6.11", "2.2": "2.2.3"}.get(version or "")
-    about = About(source="gateway", gateway=release)
-    return cassette(*[_recorded(session, body, ask_in(session, body), about) for body in bodies], file=file)
+    return cassette(*[recorded_in(session, body, release) for body in bodies], file=file)
 
 
-def _recorded(session: Session, body: Mapping[str, Any], response: Response, about: About) -> Interaction:
+def recorded_in(session: Session, body: Mapping[str, Any], release: str | None = None) -> Interaction:
+    """What a session answers, as a recording of a gateway with the times of its script."""
+    response = ask_in(session, body)
     timeline = timeline_of(response.exchange.outcome, 1)
-    rows = [(round(frame.at_s * 1000), frame.mold.fill(timeline.values)) for frame in timeline.frames] or [
-        (0, timeline.body)
-    ]
+    rows = [(round(frame.at_s * 1000), frame.mold.fill(timeline.values)) for frame in timeline.frames]
+    rows = rows or [(0, timeline.body)]
     pieces = tuple([Piece(at_ms, len(row)) for at_ms, row in rows])
     request = RecordedRequest("POST", GATEWAY, (JSON_TYPE,), json.dumps(body).encode())
     whole = b"".join([row for _at, row in rows])
-    return Interaction(request, RecordedResponse(response.status, "", response.headers, whole, pieces), about)
+    answered = RecordedResponse(response.status, "", response.headers, whole, pieces)
+    return Interaction(request, answered, About(source="gateway", gateway=release))

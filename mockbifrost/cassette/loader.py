@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import json
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import yaml
 
 _TAG: Final = "tag:yaml.org,2002:"
+_UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _Base: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -57,10 +60,15 @@ _Loader.add_constructor(f"{_TAG}python/object/new:_io.BytesIO", _file)
 
 def load(text: str) -> Any:
     """What a text says. Raises UnreadableError."""
+    if text[:1] == "{":  # JSON is YAML but for some escapes
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error) from None
+    except yaml.reader.ReaderError as error:
+        raise _unprintable(text, error) from None
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         raise UnreadableError(0, 0, f"is not YAML: {str(error).splitlines()[0]}", "") from None
     except RecursionError:
@@ -77,6 +85,16 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _unprintable(text: str, error: yaml.reader.ReaderError) -> UnreadableError:
+    bad = _UNPRINTABLE.search(text)
+    if bad is None:
+        return UnreadableError(0, 0, f"is not YAML: {error.reason}", "")
+    line = text.count("\n", 0, bad.start()) + 1
+    column = bad.start() - text.rfind("\n", 0, bad.start())
+    message = f"holds the character U+{ord(bad[0]):04X}, which is not allowed in YAML"
+    return UnreadableError(line, column, message, "remove it, or escape it in double quotes")
 
 
 def _unreadable(error: yaml.MarkedYAMLError) -> UnreadableError:

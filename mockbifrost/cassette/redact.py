@@ -10,7 +10,7 @@ from typing import Final
 
 from mockbifrost.cassette.interaction import About, Headers, Interaction, Piece, RecordedRequest, RecordedResponse
 from mockbifrost.cassette.secret_spans import PLACEHOLDER, Span, spans
-from mockbifrost.cassette.split_secrets import Cut, cuts
+from mockbifrost.cassette.split_secrets import cuts
 from mockbifrost.errors import UsageError
 from mockbifrost.values import value
 from mockbifrost.wire.redact import SECRET_HEADERS, SHORT, hinted
@@ -43,7 +43,7 @@ _NEVER: Final = "x-bf-eh-"
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#@]*(?:@[^/?#@]*)*@")
 _MAY_HOLD: Final = re.compile(
     rb"sk-|sk_|rk_|pk-|pk_|whsec_|gsk_|xai-|AIza|gh[pousr]_|github_pat_|gl(?:pat|dt|rt|ptt)-|AKIA|ASIA|hf_|xox|xapp-|eyJ|earer "
-    rb"|-----BEGIN|\\u00[2-7]|[?&]|\\u0026"
+    rb"|-----BEGIN|\\u00[2-7]|[?&][A-Za-z_\-]+="
 )
 """Without any of these a body holds nothing that looks like a key."""
 
@@ -169,7 +169,7 @@ class Redactor:
         borders = _Borders(pieces, codec)
         while stream and (parts := cuts(text, self._patterns)):
             counts.update([cut.span.kind for cut in parts if cut.replacement])
-            text = borders.moved(text, [(cut.start, cut.end, cut.replacement) for cut in _apart(parts)])
+            text = borders.moved(text, [(cut.start, cut.end, cut.replacement) for cut in parts])
         while secrets := spans(text, self._patterns):
             counts.update([span.kind for span in secrets])
             text = borders.moved(text, [_edit(span) for span in secrets])
@@ -243,20 +243,12 @@ def _edit(span: Span) -> _Edit:
 
 
 def _edited(text: str, edits: Sequence[_Edit]) -> str:
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     for start, end, replacement in edits:
         parts += (text[at:start], replacement)
         at = end
     return "".join([*parts, text[at:]])
-
-
-def _apart(parts: Sequence[Cut]) -> list[Cut]:
-    """Cuts that do not overlap: what is left is found when they are done."""
-    kept: list[Cut] = []
-    for cut in parts:
-        if not kept or kept[-1].end <= cut.start:
-            kept.append(cut)
-    return kept
 
 
 def _is_part(span: Span, wholes: Sequence[Span]) -> bool:

@@ -135,7 +135,7 @@ def _reply(said: Transcript, interaction: Interaction) -> Spoken:
     else:
         found["choices"] = [_choice(choice) for choice in said.choices]
     usage = _usage(said.usage) if said.usage is not None else None
-    if usage is not None or (source_of(interaction) == "provider" and not interaction.response.is_stream):
+    if usage is not None or source_of(interaction) == "gateway" or not interaction.response.is_stream:
         found["usage"] = usage
     if said.reported is not None:
         found["cost"] = said.reported

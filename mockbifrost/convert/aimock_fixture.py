@@ -209,7 +209,8 @@ def _reply(response: _Reader) -> Fields:
     if content is not None:
         found["content"] = literal(content if isinstance(content, str) else orjson.dumps(content).decode())
     if calls:
-        found["tool_calls"] = [_call(response.item("toolCalls", number, call)) for number, call in enumerate(calls)]
+        said = [_call(response.item("toolCalls", number, call)) for number, call in enumerate(calls)]
+        found["tool_calls"] = [call for call in said if call is not None]
     for key, name, kinds in _OVERRIDES:
         value = response.take(key, *kinds)
         if value is not None:
@@ -250,15 +251,18 @@ def _of_blocks(response: _Reader, blocks: Sequence[Any]) -> tuple[str | None, li
     return "".join(texts) if texts else None, calls
 
 
-def _call(reader: _Reader) -> Fields:
+def _call(reader: _Reader) -> Fields | None:
     name, id_ = reader.take("name", str), reader.take("id", str)
+    if not name:
+        reader.tell("name", "is missing, so the call is left out")
+        return None
     arguments = reader.take("arguments", str, dict, list)
     if isinstance(arguments, list):
         arguments = orjson.dumps(arguments).decode()
     if isinstance(arguments, dict) and literal(text := orjson.dumps(arguments).decode()) != text:
         arguments = text
     reader.done()
-    found: Fields = {"name": name or "unnamed"}
+    found: Fields = {"name": name}
     if arguments:
         found["arguments"] = literal(arguments) if isinstance(arguments, str) else arguments
     return found | ({"id": id_} if id_ else {})
@@ -340,6 +344,7 @@ def _recorded(reader: _Reader, response: Mapping[str, Any]) -> Fields:
     gaps = reader.take("interChunkDelaysMs", list)
     if ttft_ms is not None and ttft_ms >= 0:
         found["ttft"] = format_duration(ttft_ms / 1000)
+    gaps = [gap for gap in gaps or () if isinstance(gap, int | float)]
     said_ms = sum(gaps) if gaps else (total_ms or 0) - (ttft_ms or 0)
     content = response.get("content")
     if isinstance(content, str) and said_ms > 0 and content:

@@ -58,6 +58,8 @@ def _short(item: Mapping[str, Any] | Sequence[Any]) -> str | None:
     """A short list of scalars on one line."""
     if isinstance(item, Mapping) or any(isinstance(one, Mapping | list | tuple) for one in item):
         return None
+    if any(isinstance(one, str) and _is_block(one) for one in item):
+        return None
     text = "[" + ", ".join([_scalar(one, flow=True) for one in item]) + "]"
     return text if len(text) <= _WIDTH else None
 
@@ -69,6 +71,8 @@ def _scalar(item: Any, *, flow: bool = False) -> str:
         return "{}"
     if isinstance(item, list | tuple):
         return "[]"
+    if isinstance(item, float) and "." not in (text := repr(item)):
+        return text.replace("e", ".0e")  # YAML 1.1 takes 5e-324 for text
     return json.dumps(item)
 
 

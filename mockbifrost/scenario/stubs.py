@@ -50,6 +50,11 @@ class Stub:
         object.__setattr__(self, "used_key", f"{self.id} used")
         object.__setattr__(self, "limited", self.activity != UNLIMITED)
 
+    @property
+    def replays(self) -> bool:
+        """Whether recordings answer in its name."""
+        return any(isinstance(step, Counting) for step in self.steps)
+
     def place_key(self, conversation: Conversation) -> str:
         """Where the steps taken are counted: for the session, or for each conversation."""
         if not self.by_conversation:

@@ -19,7 +19,7 @@ from mockbifrost.cassette.keys import Asked, Ignore
 from mockbifrost.cassette.record_mode import Plan, RecordMode, ended_well, plan_of, says_the_same
 from mockbifrost.cassette.redact import Redactor
 from mockbifrost.cassette.tape import Tape
-from mockbifrost.clock import utc_now
+from mockbifrost.clock import utc_text
 from mockbifrost.errors import RecordRefusedError, UsageError
 from mockbifrost.serve.fetch import Fetch
 from mockbifrost.serve.upstream import Posted
@@ -156,7 +156,7 @@ class Recorder:
         response = fetch.response()
         request = RecordedRequest("POST", fetch.request.url, fetch.request.headers, fetch.request.body)
         about = About(
-            recorded_at=utc_now(),
+            recorded_at=utc_text(),
             source=self._upstream.kind,
             gateway=_release(response) if self._upstream.kind == "gateway" else None,
             client=dict(fetch.request.headers).get("user-agent"),
