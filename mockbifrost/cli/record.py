@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockbifrost.cli.serve import settle, welcome, write_port
+from mockbifrost.cli.serve import finish_recording, settle, welcome, write_port
 from mockbifrost.cli.upstream import recording_from, upstream_from, upstream_options
 from mockbifrost.errors import CassetteError, MockBifrostError
 
@@ -100,14 +100,9 @@ def record(
     recorder = prepared.recorder
     if recorder is None:
         return
-    try:
-        recorder.close()
-    except MockBifrostError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
-    finally:
-        for line in recorder.summary():
-            click.echo(line)
+    for line in recorder.summary():
+        click.echo(line)
+    finish_recording(recorder)
 
 
 def _report(taken: Taken) -> None:

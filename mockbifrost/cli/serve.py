@@ -18,9 +18,11 @@ from mockbifrost.errors import CassetteError, MockBifrostError, ScenarioError
 from mockbifrost.serve.addresses import BASE, session_path
 
 if TYPE_CHECKING:
+    from mockbifrost.cassette.interaction import Cassette
     from mockbifrost.cassette.record_mode import RecordMode
     from mockbifrost.cassette.recordings import OnEnd, Recordings
     from mockbifrost.scenario.loaded import LoadedScenario
+    from mockbifrost.serve.recorder import Recorder
     from mockbifrost.serve.server import Server
     from mockbifrost.serve.upstream_settings import UpstreamSettings
     from mockbifrost.wire.profiles import ProfileName
@@ -122,7 +124,7 @@ def serve(
     from mockbifrost.cassette.keys import Ignore
     from mockbifrost.cassette.recordings import Matching, Recordings
     from mockbifrost.cassette.redact import Redactor
-    from mockbifrost.scenario.load import identity, load_text
+    from mockbifrost.scenario.load import load_text
     from mockbifrost.serve.recorder import prepare
     from mockbifrost.serve.server import Server
     from mockbifrost.serve.settings import ServerSettings
@@ -152,10 +154,7 @@ def serve(
         sources = read_sources(paths)
         for problem in sources.problems:
             click.echo(str(problem), err=True)
-        cassettes = list(sources.cassettes)
-        if cassette is not None:  # it may lie in a folder that is served
-            cassettes = [one for one in cassettes if identity(Path(one.file)) != identity(cassette)]
-            cassettes += [prepared.cassette] if prepared.cassette is not None else []
+        cassettes = _played(sources.cassettes, cassette, prepared.cassette)
         recordings = Recordings(cassettes, matching)
         given_any = bool(paths or cassettes or asked)
         scenarios = sources.scenarios if given_any else (load_text(AUTO, "built-in"),)
@@ -188,14 +187,31 @@ def serve(
 
     server.run(ready)
     if prepared.recorder is not None:
-        try:
-            prepared.recorder.close()
-        except MockBifrostError as error:
-            click.echo(str(error), err=True)
-            sys.exit(2)
+        finish_recording(prepared.recorder)
     if failures:
         why = failures[0].strerror or failures[0]
         click.echo(f"The port can't be written to {port_file}: {why}; choose another --port-file.", err=True)
+        sys.exit(2)
+
+
+def _played(
+    cassettes: Sequence[Cassette], recorded_to: Path | None, from_there: Cassette | None
+) -> tuple[Cassette, ...]:
+    """What is played: the file that is recorded to as its mode says, even where it lies in a folder that is served."""
+    from mockbifrost.scenario.load import identity
+
+    if recorded_to is None:
+        return tuple(cassettes)
+    others = [one for one in cassettes if identity(Path(one.file)) != identity(recorded_to)]
+    return (*others, from_there) if from_there is not None else tuple(others)
+
+
+def finish_recording(recorder: Recorder) -> None:
+    """Bring the files into order, or say why not and end with 2."""
+    try:
+        recorder.close()
+    except MockBifrostError as error:
+        click.echo(str(error), err=True)
         sys.exit(2)
 
 

@@ -24,7 +24,9 @@ PATH = "/pydanticai/v1/chat/completions"
 
 
 @contextmanager
-def in_front_of(address: str, *, timeout_s: float = 60.0, key: str | None = None, **options: Any) -> Iterator[MockBifrost]:
+def in_front_of(
+    address: str, *, timeout_s: float = 60.0, key: str | None = None, **options: Any
+) -> Iterator[MockBifrost]:
     """A server whose upstream is a gateway."""
     settings = upstream_of(address, "gateway", timeout_s=timeout_s, key=key)
     with MockBifrost(upstream=settings, **options) as server:
@@ -146,7 +148,7 @@ def _zstd(data: bytes) -> bytes:
 
 
 def _brotli(data: bytes) -> bytes:
-    import brotli
+    import brotli  # type: ignore[import-untyped]
 
     return bytes(brotli.compress(data))
 
@@ -364,15 +366,14 @@ def test_a_client_that_leaves_ends_the_asking() -> None:
         if line.gone():
             noticed.set()
 
-    with upstream(behave) as other, in_front_of(other.url) as server:
-        with server.session(verify=False) as session:
-            with Connection(server.port) as client:
-                client.send_chat("hi", session, stream=True)
-                client.head()
-                client.chunk()
-            assert noticed.wait(DEADLINE_S)
-            until(lambda: session.last.to_json().get("client_closed_at_chunk") == 1, "the journal says that it left")
-            assert session.last.response_text() == STREAM[0].decode()
+    with upstream(behave) as other, in_front_of(other.url) as server, server.session(verify=False) as session:
+        with Connection(server.port) as client:
+            client.send_chat("hi", session, stream=True)
+            client.head()
+            client.chunk()
+        assert noticed.wait(DEADLINE_S)
+        until(lambda: session.last.to_json().get("client_closed_at_chunk") == 1, "the journal says that it left")
+        assert session.last.response_text() == STREAM[0].decode()
 
 
 def test_the_journal_has_one_entry_with_all_that_was_sent() -> None:

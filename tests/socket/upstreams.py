@@ -42,7 +42,10 @@ class Line:
 
     def head(self, status: int = 200, **headers: str) -> None:
         """Write status and headers."""
-        lines = [f"HTTP/1.1 {status} Whatever", *[f"{name.replace('_', '-')}: {text}" for name, text in headers.items()]]
+        lines = [
+            f"HTTP/1.1 {status} Whatever",
+            *[f"{name.replace('_', '-')}: {text}" for name, text in headers.items()],
+        ]
         self.send("\r\n".join([*lines, "", ""]).encode())
 
     def stream(self) -> None:
@@ -70,7 +73,7 @@ class Line:
             return True
 
 
-Behaviour = Callable[[Line], None]
+Behaviour = Callable[[Line], object]
 
 
 @dataclass(slots=True)
