@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -172,22 +172,29 @@ def serve(
         sys.exit(2)
     what = served(scenarios, recordings, len(cassettes), asked if plan.asks else None) if given_any else NO_SCENARIO
 
+    try:
+        run_announced(server, port_file, lambda: welcome(server, what))
+    finally:
+        if prepared.recorder is not None:
+            finish_recording(prepared.recorder)
+
+
+def run_announced(server: Server, port_file: Path | None, text: Callable[[], str]) -> None:
+    """Serve until stopped. Once requests are accepted, the port stands in its file, and the text is printed; else it ends with 2."""
     failures: list[OSError] = []
 
     def ready(_loop: object) -> None:
         try:
             if port_file is not None:
-                write_port(port_file, server.port)
+                _write_port(port_file, server.port)
         except OSError as error:
             failures.append(error)
             server.stop()
         else:
-            settle()
-            click.echo(welcome(server, what))
+            _settle()
+            click.echo(text())
 
     server.run(ready)
-    if prepared.recorder is not None:
-        finish_recording(prepared.recorder)
     if failures:
         why = failures[0].strerror or failures[0]
         click.echo(f"The port can't be written to {port_file}: {why}; choose another --port-file.", err=True)
@@ -233,14 +240,14 @@ def served(
     return " and ".join(parts)
 
 
-def settle() -> None:
+def _settle() -> None:
     """What was loaded stays: the collector need not look at it again while requests are answered, which would make streams stutter."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def write_port(path: Path, port: int) -> None:
+def _write_port(path: Path, port: int) -> None:
     """Whole or not at all, so that nobody reads half a number."""
     part = path.with_name(path.name + ".part")
     part.write_text(f"{port}\n")

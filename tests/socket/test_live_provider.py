@@ -69,9 +69,7 @@ def test_a_plain_answer_becomes_the_gateways() -> None:
     assert body["extra_fields"]["provider"] == "openai"
     assert body["usage"]["total_tokens"] == 6
     assert response.header("x-request-id") == "req-7"
-    assert bodies == [
-        {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 5}
-    ]
+    assert bodies == [{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 5}]
 
 
 def test_headers_for_the_gateway_do_not_reach_a_provider() -> None:
@@ -202,7 +200,10 @@ def test_a_silent_provider_is_a_timeout_of_the_gateway() -> None:
 @pytest.mark.parametrize(
     ("end", "said"),
     [
-        (lambda line, _done: line.reset(), "Error reading stream: broke the connection off in the middle of its answer"),
+        (
+            lambda line, _done: line.reset(),
+            "Error reading stream: broke the connection off in the middle of its answer",
+        ),
         (lambda line, _done: None, "provider closed the stream before sending a completion marker"),
         (lambda line, done: done.wait(DEADLINE_S), "stream idle timeout: no data received"),
         (lambda line, _done: line.chunk(b"data: no json\n\n"), "failed to unmarshal response"),
