@@ -36,7 +36,7 @@ from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.scenario.settings_merge import NO_SETTINGS
 from mockbifrost.scenario.upstream_model import answerless
 from mockbifrost.serve.addresses import BASE, session_path
-from mockbifrost.serve.recorder import RecordSettings, prepare
+from mockbifrost.serve.recorder import Recorder, RecordSettings, prepare
 from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.serve.upstream_settings import UpstreamSettings, upstream_of
@@ -111,6 +111,20 @@ class MockBifrost:
         recordings, settings = Recordings(cassettes, self._matching), self._settings
         return assemble(self._loaded, recordings, version=settings.version, keep_seeds=settings.seed is None)
 
+    def _made(self) -> tuple[Server, Recorder | None]:
+        """A server on a bound socket, with what it records to."""
+        prepared = prepare(self._recording, self._upstream, loopback=self._settings.loopback)
+        try:
+            assembly = self._assembly
+            if prepared.cassette is not None:
+                assembly = self._assembled([*self._cassettes, prepared.cassette])
+            upstream = self._upstream if prepared.plan.asks else None
+            return Server(assembly, self._settings, upstream, prepared.recorder), prepared.recorder
+        except BaseException:
+            if prepared.recorder is not None:
+                prepared.recorder.close()
+            raise
+
     def start(self) -> Self:
         """Start and wait until requests are accepted.
 
@@ -118,17 +132,8 @@ class MockBifrost:
         """
         if self._thread is not None:
             raise UsageError("this MockBifrost is running already; make another one, or use its session()")
-        prepared = prepare(self._recording, self._upstream, loopback=self._settings.loopback)
-        recorder, assembly = prepared.recorder, self._assembly
-        try:
-            if prepared.cassette is not None:
-                assembly = self._assembled([*self._cassettes, prepared.cassette])
-            upstream = self._upstream if prepared.plan.asks else None
-            server = self._server = Server(assembly, self._settings, upstream, recorder)
-        except BaseException:
-            if recorder is not None:
-                recorder.close()
-            raise
+        server, recorder = self._made()
+        self._server = server
         begun = threading.Event()
         failures = self._failures = []
 
@@ -143,11 +148,8 @@ class MockBifrost:
                 failures.append(error)
             finally:
                 server.close()
-                try:
-                    if recorder is not None:
-                        recorder.close()
-                except MockBifrostError as error:
-                    failures.append(error)  # stop() raises it
+                if recorder is not None:
+                    failures.extend(_closed(recorder))  # stop() raises it
                 begun.set()
 
         self._thread = threading.Thread(target=serve, name="mockbifrost", daemon=True)
@@ -270,6 +272,15 @@ class MockBifrost:
             return made
 
         return Session(self, self.run(create))
+
+
+def _closed(recorder: Recorder) -> list[MockBifrostError]:
+    """Bring the files of a recorder into order; what kept that from being done."""
+    try:
+        recorder.close()
+    except MockBifrostError as error:
+        return [error]
+    return []
 
 
 def _loaded(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockbifrost.cli.serve import settle, welcome, write_port
+from mockbifrost.cli.serve import finish_recording, run_announced, welcome
 from mockbifrost.cli.upstream import recording_from, upstream_from, upstream_options
 from mockbifrost.errors import CassetteError, MockBifrostError
 
@@ -86,28 +86,17 @@ def record(
         click.echo(str(error), err=True)
         sys.exit(2)
 
-    def ready(_loop: object) -> None:
-        if port_file is not None:
-            write_port(port_file, server.port)
-        settle()
-        assert asked is not None  # the option is required
-        what = f"what {asked.origin} answers, a {asked.kind}, and records it into {cassette}"
-        if not prepared.plan.asks:
-            what = f"the {len(recordings)} recordings of {cassette}, and asks nobody: record mode `once`"
-        click.echo(welcome(server, what))
-
-    server.run(ready)
-    recorder = prepared.recorder
-    if recorder is None:
-        return
+    assert asked is not None  # the option is required
+    what = f"what {asked.origin} answers, a {asked.kind}, and records it into {cassette}"
+    if not prepared.plan.asks:
+        what = f"the {len(recordings)} recordings of {cassette}, and asks nobody: record mode `once`"
     try:
-        recorder.close()
-    except MockBifrostError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+        run_announced(server, port_file, lambda: welcome(server, what))
     finally:
-        for line in recorder.summary():
-            click.echo(line)
+        if prepared.recorder is not None:
+            for line in prepared.recorder.summary():
+                click.echo(line)
+            finish_recording(prepared.recorder)
 
 
 def _report(taken: Taken) -> None:

@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,9 +18,11 @@ from mockbifrost.errors import CassetteError, MockBifrostError, ScenarioError
 from mockbifrost.serve.addresses import BASE, session_path
 
 if TYPE_CHECKING:
+    from mockbifrost.cassette.interaction import Cassette
     from mockbifrost.cassette.record_mode import RecordMode
     from mockbifrost.cassette.recordings import OnEnd, Recordings
     from mockbifrost.scenario.loaded import LoadedScenario
+    from mockbifrost.serve.recorder import Recorder
     from mockbifrost.serve.server import Server
     from mockbifrost.serve.upstream_settings import UpstreamSettings
     from mockbifrost.wire.profiles import ProfileName
@@ -122,7 +124,7 @@ def serve(
     from mockbifrost.cassette.keys import Ignore
     from mockbifrost.cassette.recordings import Matching, Recordings
     from mockbifrost.cassette.redact import Redactor
-    from mockbifrost.scenario.load import identity, load_text
+    from mockbifrost.scenario.load import load_text
     from mockbifrost.serve.recorder import prepare
     from mockbifrost.serve.server import Server
     from mockbifrost.serve.settings import ServerSettings
@@ -152,10 +154,7 @@ def serve(
         sources = read_sources(paths)
         for problem in sources.problems:
             click.echo(str(problem), err=True)
-        cassettes = list(sources.cassettes)
-        if cassette is not None:  # it may lie in a folder that is served
-            cassettes = [one for one in cassettes if identity(Path(one.file)) != identity(cassette)]
-            cassettes += [prepared.cassette] if prepared.cassette is not None else []
+        cassettes = _played(sources.cassettes, cassette, prepared.cassette)
         recordings = Recordings(cassettes, matching)
         given_any = bool(paths or cassettes or asked)
         scenarios = sources.scenarios if given_any else (load_text(AUTO, "built-in"),)
@@ -173,29 +172,53 @@ def serve(
         sys.exit(2)
     what = served(scenarios, recordings, len(cassettes), asked if plan.asks else None) if given_any else NO_SCENARIO
 
+    try:
+        run_announced(server, port_file, lambda: welcome(server, what))
+    finally:
+        if prepared.recorder is not None:
+            finish_recording(prepared.recorder)
+
+
+def run_announced(server: Server, port_file: Path | None, text: Callable[[], str]) -> None:
+    """Serve until stopped. Once requests are accepted, the port stands in its file, and the text is printed; else it ends with 2."""
     failures: list[OSError] = []
 
     def ready(_loop: object) -> None:
         try:
             if port_file is not None:
-                write_port(port_file, server.port)
+                _write_port(port_file, server.port)
         except OSError as error:
             failures.append(error)
             server.stop()
         else:
-            settle()
-            click.echo(welcome(server, what))
+            _settle()
+            click.echo(text())
 
     server.run(ready)
-    if prepared.recorder is not None:
-        try:
-            prepared.recorder.close()
-        except MockBifrostError as error:
-            click.echo(str(error), err=True)
-            sys.exit(2)
     if failures:
         why = failures[0].strerror or failures[0]
         click.echo(f"The port can't be written to {port_file}: {why}; choose another --port-file.", err=True)
+        sys.exit(2)
+
+
+def _played(
+    cassettes: Sequence[Cassette], recorded_to: Path | None, from_there: Cassette | None
+) -> tuple[Cassette, ...]:
+    """What is played: the file that is recorded to as its mode says, even where it lies in a folder that is served."""
+    from mockbifrost.scenario.load import identity
+
+    if recorded_to is None:
+        return tuple(cassettes)
+    others = [one for one in cassettes if identity(Path(one.file)) != identity(recorded_to)]
+    return (*others, from_there) if from_there is not None else tuple(others)
+
+
+def finish_recording(recorder: Recorder) -> None:
+    """Bring the files into order, or say why not and end with 2."""
+    try:
+        recorder.close()
+    except MockBifrostError as error:
+        click.echo(str(error), err=True)
         sys.exit(2)
 
 
@@ -217,14 +240,14 @@ def served(
     return " and ".join(parts)
 
 
-def settle() -> None:
+def _settle() -> None:
     """What was loaded stays: the collector need not look at it again while requests are answered, which would make streams stutter."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def write_port(path: Path, port: int) -> None:
+def _write_port(path: Path, port: int) -> None:
     """Whole or not at all, so that nobody reads half a number."""
     part = path.with_name(path.name + ".part")
     part.write_text(f"{port}\n")

@@ -130,8 +130,8 @@ class _Journey:
     """One request on its way past its targets. Lives for one call of `decide`."""
 
     __slots__ = (
-        "asked", "begun", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primary_headers", "profile", "provider",
-        "state", "stream", "tally", "trail", "virtual_key", "waited_s",
+        "asked", "begun", "conversation", "explain", "gateway", "lenient", "marked", "pinned", "primary", "primary_headers", "profile",
+        "provider", "state", "stream", "tally", "trail", "virtual_key", "waited_s",
     )  # fmt: skip
 
     def __init__(

@@ -82,7 +82,8 @@ HTML_STATUS: Final = 502
 class ConnectionFault:
     """One fault. `for_s` is how long it is slow or silent, None for ever; `status` that of an HTML page; `error` what an event says.
 
-    `cause` is what a real connection said of it, for the errors that have room for it; empty: as Go words it. Alone, it comes `took_s` scripted seconds after the attempt began; in an answer, at its `place`.
+    Alone, it comes `took_s` scripted seconds after the attempt began; in an answer, at its `place`. `cause` is what a real connection
+    said of it, for the errors that have room for it; empty: as Go words it.
     """
 
     kind: Kind

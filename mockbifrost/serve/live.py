@@ -169,7 +169,7 @@ class _Answering:
                     self.decide(self.said(fetch, attempt), fetch)
             finally:
                 fetch.leave()
-            if fetch.broke is not None and self.live.recorder is None:
+            if fetch.broke is not None and not whole:
                 LOG.warning("%s", self.sentence(fetch.broke))
             if self.played is not None:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -320,7 +321,7 @@ def test_frames_sent_live_and_the_rest_are_those_of_the_same_answer_decided_at_o
 ) -> None:
     whole = b"".join([event(delta) for delta in deltas] + list(tail))
     places = sorted({min(cut, len(whole)) for cut in cuts} | {0, len(whole)})
-    pieces = [whole[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [whole[start:end] for start, end in pairwise(places)]
     session = live_session(version=version)
     exchange = begin(session, chat("hi", stream=True))
     at_once = live_session(version=version)
