@@ -274,6 +274,12 @@ def test_what_is_taken_out_is_counted_by_kind() -> None:
     assert b"?password=[redacted:query]&x=1" in found.request.body
 
 
+def test_of_an_address_the_user_goes_even_behind_a_secret_with_slashes() -> None:
+    pem = "-----BEGIN PRIVATE KEY-----%0Aab/cd%0A-----END PRIVATE KEY-----"
+
+    assert cleaned(recorded(uri=f"https://me:{pem}@host/v1")).request.uri == "https://host/v1"
+
+
 REQUEST_HEADERS: Headers = (
     ("accept", "*/*"),
     ("authorization", "Bearer sk-bf-demo"),
