@@ -191,7 +191,7 @@ def test_a_scenario_of_a_gateways_cassette_answers_as_the_gateway_did(rows: list
     check(recorded)
 
 
-def agent(*, stream: bool = False) -> list[Interaction]:
+def agent() -> list[Interaction]:
     first = said({"tool_calls": [call("lookup_order", '{"order_id":"42"}')]})
     second = said("Order 42 was paid: refunded.")
     return [
