@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockbifrost.cassette.format import read_cassette
 from mockbifrost.cassette.interaction import About, Cassette, Interaction
 from mockbifrost.convert.to_scenario import convert_cassette, to_scenario
 from mockbifrost.errors import CassetteError
+from mockbifrost.scenario.load import load_documents
+from mockbifrost.session.review import review
 from tests.harness import Response, ask_in, folded, open_session, session_with
 from tests.recorded import call, cassette, chunk, events, gateway, interaction, recorded_in, said
 from tests.strategies import CONVERSATIONS, IDS, NAMES, PATIENT, REPLIES, TEXTS
@@ -187,7 +191,7 @@ def test_a_scenario_of_a_gateways_cassette_answers_as_the_gateway_did(rows: list
     check(recorded)
 
 
-def agent(*, stream: bool = False) -> list[Interaction]:
+def agent() -> list[Interaction]:
     first = said({"tool_calls": [call("lookup_order", '{"order_id":"42"}')]})
     second = said("Order 42 was paid: refunded.")
     return [
@@ -365,6 +369,22 @@ def test_a_later_fallback_has_the_others_fail() -> None:
     assert first["when"] == {"user": "hi", "fallback": "0..1"}
 
 
+def test_fallbacks_of_the_gateways_settings_are_settings_again() -> None:
+    scenario = """
+        version: 1
+        gateway: {fallbacks: {openai/gpt-4o: [anthropic/claude-sonnet-4-5]}}
+        stubs: [{when: {provider: openai}, error: unavailable}, "Hello."]
+    """
+    recorded = gateway(scenario, asked("hi"))
+    text = to_scenario(recorded)
+
+    assert yaml.safe_load(text)["gateway"] == {"fallbacks": {"openai/gpt-4o": ["anthropic/claude-sonnet-4-5"]}}
+    answer = ask_in(open_session(text), asked("hi")).json()
+    assert answer["extra_fields"] == json.loads(recorded.interactions[0].response.body)["extra_fields"]
+    assert answer["model"] == "claude-sonnet-4-5"
+    assert "model" not in yaml.safe_load(text)["stubs"][1]["reply"]
+
+
 def test_a_provider_of_ones_own_is_configured() -> None:
     scenario = "version: 1\ngateway: {providers: {house: {}, openai: {}}}\nstubs: [Hello.]\n"
     recorded = gateway(scenario, {**asked("hi"), "model": "house/llama"}, asked("there"))
@@ -473,3 +493,16 @@ def test_names_are_those_of_the_file_and_never_twice() -> None:
 )
 def test_a_stub_is_called_after_what_is_said(answer: Any, name: str) -> None:
     assert stubs_of(interaction(asked("hi"), answer))[0]["name"] == name
+
+
+SHIPPED = sorted((Path(__file__).resolve().parents[3] / "cassettes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_cassette_becomes_a_scenario_that_check_finds_nothing_in(path: Path, tmp_path: Path) -> None:
+    recorded = read_cassette(path)
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text(to_scenario(recorded))
+
+    assert review(load_documents([scenario])) == []
+    check(recorded)
