@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import orjson
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -88,6 +90,11 @@ class Request:
         """The status of the response; 0 where there is none yet."""
         return self.response.status if self.response is not None else 0
 
+    @property
+    def text(self) -> str:
+        """The response as it was written."""
+        return self.response.text if self.response is not None else ""
+
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Self:
         """From an entry of the journal."""
@@ -138,7 +145,10 @@ def _try(raw: Mapping[str, Any]) -> Try:
 
 
 def _answered(raw: Mapping[str, Any]) -> Answered:
-    return Answered(raw["status"], raw["headers"], raw.get("text", ""), raw.get("body"), raw.get("chunks"))
+    body, text = raw.get("body"), raw.get("text")
+    if text is None:
+        text = orjson.dumps(body).decode()
+    return Answered(raw["status"], raw["headers"], text, body, raw.get("chunks"))
 
 
 @dataclass(frozen=True, slots=True)

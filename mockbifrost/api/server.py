@@ -22,7 +22,7 @@ from mockbifrost.clock import ClockMode
 from mockbifrost.errors import MockBifrostError, RecordRefusedError, ServerStartError, UsageError
 from mockbifrost.scenario.load import identity
 from mockbifrost.serve.addresses import session_path
-from mockbifrost.serve.recorder import RecordSettings, prepare
+from mockbifrost.serve.recorder import Recorder, RecordSettings, prepare
 from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.serve.upstream_settings import UpstreamSettings, upstream_of

@@ -130,6 +130,8 @@ class Entry:
             found["chunks"] = sum(outcome.cast.content)
             found["text"] = shown.text(text)
             return found
+        if shown is _AS_IT_IS:
+            found["text"] = text
         try:
             found["body"] = shown.value(orjson.loads(text))
         except orjson.JSONDecodeError:
