@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from mockbifrost.api.request import Answered, Call, Place, Request, Try
+from mockbifrost.api.request import Answered, Call, Message, Place, Request, ToolCall, Try
 from mockbifrost.api.server import MockBifrost
 from mockbifrost.api.session import Gate, Session, SessionClock
+from mockbifrost.api.snapshot import Snapshot
+from mockbifrost.api.steps import Step, step
 from mockbifrost.api.when import When
+from mockbifrost.gateway.ledger import Row
+from mockbifrost.session.session import StubState
 
-__all__ = ["Answered", "Call", "Gate", "MockBifrost", "Place", "Request", "Session", "SessionClock", "Try", "When"]
+__all__ = [
+    "Answered",
+    "Call",
+    "Gate",
+    "Message",
+    "MockBifrost",
+    "Place",
+    "Request",
+    "Row",
+    "Session",
+    "SessionClock",
+    "Snapshot",
+    "Step",
+    "StubState",
+    "ToolCall",
+    "Try",
+    "When",
+    "step",
+]

@@ -9,8 +9,8 @@ from mockbifrost.api.loading import Given, read_one
 from mockbifrost.cassette.recordings import Matching, Recordings
 from mockbifrost.clock import ClockMode
 from mockbifrost.gateway.ledger import Row
-from mockbifrost.scenario.compile import compile_stub
-from mockbifrost.scenario.load import stub_from_mapping
+from mockbifrost.scenario.compile import NO_DEFAULTS, compile_stub
+from mockbifrost.scenario.load import defaults_from_mapping, stub_from_mapping
 from mockbifrost.session.loading import load
 from mockbifrost.session.replaying import ReplayFiles
 from mockbifrost.session.session import Session as SessionState
@@ -33,8 +33,10 @@ class Link(Protocol):
         """Its address: `http://host:port/s/ID`."""
         ...
 
-    def put(self, id: str, stub: Mapping[str, Any], source: str, line: int) -> None:
-        """Add a stub, or put it into the place of the one with that id. Raises ScenarioError."""
+    def put(
+        self, id: str, stub: Mapping[str, object], source: str, line: int, defaults: Mapping[str, object] | None = None
+    ) -> None:
+        """Add a stub, or put it into the place of the one with that id; `defaults` as a scenario has them. Raises ScenarioError."""
         ...
 
     def load(self, given: Given, source: str, line: int) -> None:
@@ -77,6 +79,14 @@ class Link(Protocol):
         """Forget what was counted, noted and cached."""
         ...
 
+    def snapshot(self) -> Mapping[str, Any]:
+        """Remember all that answers depend on; what it says has `session` and `number`, and survives JSON."""
+        ...
+
+    def rollback(self, number: int, *, forget: bool = False) -> None:
+        """Put it back to the snapshot of that number; with `forget` that one can't be rolled back to again."""
+        ...
+
     def verify(self, own: Collection[str]) -> Verdict:
         """What is wrong; `own` are the ids of stubs that must have been used."""
         ...
@@ -117,10 +127,13 @@ class LocalLink:
         """Its address."""
         return self._url
 
-    def put(self, id: str, stub: Mapping[str, Any], source: str, line: int) -> None:
+    def put(
+        self, id: str, stub: Mapping[str, object], source: str, line: int, defaults: Mapping[str, object] | None = None
+    ) -> None:
         """Compile the stub and put it into its place."""
         loaded = stub_from_mapping(stub, source, line)
-        compiled = compile_stub(loaded.model, id=id, source=source, line=line, replays=ReplayFiles())
+        under = defaults_from_mapping(defaults, source, line) if defaults else NO_DEFAULTS
+        compiled = compile_stub(loaded.model, id=id, source=source, line=line, defaults=under, replays=ReplayFiles())
         self._run(lambda: self._state.put(compiled))
 
     def load(self, given: Given, source: str, line: int) -> None:
@@ -170,6 +183,14 @@ class LocalLink:
     def reset(self) -> None:
         """Forget what was counted, noted and cached."""
         self._run(self._state.reset)
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Remember all that answers depend on."""
+        return self._run(self._state.snapshot)
+
+    def rollback(self, number: int, *, forget: bool = False) -> None:
+        """Put it back to a snapshot."""
+        self._run(lambda: self._state.rollback(number, forget=forget))
 
     def verify(self, own: Collection[str]) -> Verdict:
         """What is wrong."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.errors import CassetteError, Finding, ScenarioError
@@ -15,7 +14,7 @@ from mockbifrost.scenario.settings_merge import NO_SETTINGS
 from mockbifrost.session.sources import read_sources
 from mockbifrost.vocabulary.settings import GatewaySettings
 
-Given = str | Path | Mapping[str, Any]
+Given = str | Path | Mapping[str, object]
 """A file or folder, a text of YAML (it has a line end in it), or a mapping."""
 
 
@@ -51,7 +50,7 @@ def read_one(given: Given, source: str, line: int, base: GatewaySettings = NO_SE
     return Read(sources.scenarios, sources.cassettes)
 
 
-def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: GatewaySettings) -> LoadedScenario:
+def _from_mapping(data: Mapping[str, object], source: str, line: int, base: GatewaySettings) -> LoadedScenario:
     """A scenario of plain values; all that is wrong with it is wrong where the code loads it."""
     import yaml
 
