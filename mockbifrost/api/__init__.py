@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mockbifrost.api.request import Answered, Call, Message, Place, Request, ToolCall, Try
+from mockbifrost.api.request import Answered, Call, Mismatch, NearMiss, Place, Request, Try
+from mockbifrost.api.said import Message, ToolCall
 from mockbifrost.api.server import MockBifrost
 from mockbifrost.api.session import Gate, Session, SessionClock
 from mockbifrost.api.snapshot import Snapshot
@@ -16,7 +17,9 @@ __all__ = [
     "Call",
     "Gate",
     "Message",
+    "Mismatch",
     "MockBifrost",
+    "NearMiss",
     "Place",
     "Request",
     "Row",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:  # what annotations name is not needed at run time
-    from mockbifrost.api.words import Json
+    from pydantic import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Snapshot:
     gates: Mapping[str, bool]
     counters: Mapping[str, int]
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self) -> dict[str, JsonValue]:
         """As JSON holds it; `Snapshot.of` reads it again."""
         return asdict(self)
 

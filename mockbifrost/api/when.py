@@ -11,7 +11,7 @@ from mockbifrost.api.steps import Step
 if TYPE_CHECKING:  # what annotations name is not needed at run time
     from typing import Unpack
 
-    from mockbifrost.api.words import ActiveParameters, OnEnd, Per, Scope, StepDict
+    from mockbifrost.api.words import ActiveParameters, JsonMapping, OnEnd, Per, Scope, StepDict
 
 
 class When(Behaviour):
@@ -69,7 +69,9 @@ class When(Behaviour):
                 raise
         return self
 
-    def sequence(self, *steps: str | Step | StepDict, on_end: OnEnd | None = None, scope: Scope | None = None) -> Self:
+    def sequence(
+        self, *steps: str | Step | StepDict | JsonMapping, on_end: OnEnd | None = None, scope: Scope | None = None
+    ) -> Self:
         """One step after another; each a text (a reply), `step.…`, or a mapping of one behaviour."""
         said = [one.mapping() if isinstance(one, Step) else one for one in steps]
         more = {key: value for key, value in (("on_end", on_end), ("scope", scope)) if value is not None}

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Required, TypeAlias
 
-from typing_extensions import TypeAliasType, TypedDict
+from typing_extensions import TypedDict
 
-Json = TypeAliasType("Json", "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None")
-"""What JSON can say, as plain Python values."""
+Json: TypeAlias = object
+"""Any plain value that JSON can hold. What it can't hold is refused when the stub is added."""
 JsonMapping: TypeAlias = Mapping[str, Json]
+"""Beside a `…Dict`: the same mapping from a variable that a type checker knows less of."""
 Duration: TypeAlias = str | Literal[0]
 """A number and a unit: `350ms`, `1.5s`, `1m30s`."""
 On: TypeAlias = Literal[True]
@@ -43,6 +44,8 @@ QuirkName: TypeAlias = Literal[
     "done_then_open",
 ]  # fmt: skip
 PaceName: TypeAlias = Literal["instant", "typing", "slow"]
+Chunk: TypeAlias = Literal["token", "word", "char", "whole"] | int
+"""What a chunk of a stream holds; a number is of characters."""
 PlaceName: TypeAlias = Literal["tool_arguments", "reasoning", "finish", "usage", "done"]
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 Fragments: TypeAlias = Literal["openai", "one_chunk", "per_char", "split_escape", "interleaved", "name_repeated"]
@@ -73,7 +76,7 @@ class TextDict(_Not, total=False):
     all: Sequence[Text]
 
 
-Text: TypeAlias = str | TextDict
+Text: TypeAlias = str | TextDict | JsonMapping
 """A text that is contained, `/a regular expression/`, or tests."""
 
 
@@ -99,7 +102,7 @@ class MessageDict(TypedDict, total=False):
     role: Role
     text: Text
     tool_call: Names
-    tool_result: str | ToolResultDict
+    tool_result: str | ToolResultDict | JsonMapping
 
 
 class WhenDict(TypedDict, total=False):
@@ -113,17 +116,17 @@ class WhenDict(TypedDict, total=False):
     user: Text
     task: Text
     system: Text
-    last: Text | LastDict
-    messages: Sequence[Text | MessageDict]
+    last: Text | LastDict | JsonMapping
+    messages: Sequence[Text | MessageDict | JsonMapping]
     turn: Numbers
     tools: Names
-    tool_result: str | ToolResultDict | Sequence[str | ToolResultDict]
+    tool_result: str | ToolResultDict | JsonMapping | Sequence[str | ToolResultDict | JsonMapping]
     stream: bool
     n: int
     response_format: Text
     virtual_key: Text
     headers: Mapping[str, Text | None]
-    body: Mapping[str, Text | Json]
+    body: JsonMapping
 
 
 class ToolCallDict(TypedDict, total=False):
@@ -154,7 +157,7 @@ class PromptDetailsDict(TypedDict, total=False):
     cached_read_tokens: int
     cached_write_tokens: int
     cache_write_tokens: int
-    cached_write_token_details: CachedWriteDict
+    cached_write_token_details: CachedWriteDict | JsonMapping
 
 
 class CompletionDetailsDict(TypedDict, total=False):
@@ -174,9 +177,9 @@ class UsageDict(TypedDict, total=False):
     """What the provider counted."""
 
     prompt_tokens: int
-    prompt_tokens_details: PromptDetailsDict
+    prompt_tokens_details: PromptDetailsDict | JsonMapping
     completion_tokens: int
-    completion_tokens_details: CompletionDetailsDict
+    completion_tokens_details: CompletionDetailsDict | JsonMapping
     total_tokens: int
     audio_seconds: float
     search_units: int
@@ -202,10 +205,10 @@ class ReplyDict(TypedDict, total=False):
     citations: Sequence[str]
     search_results: Sequence[JsonMapping]
     videos: Sequence[JsonMapping]
-    choices: Sequence[str | ReplyDict]
+    choices: Sequence[str | ReplyDict | JsonMapping]
     logprobs: bool | JsonMapping
     finish_reason: str
-    usage: UsageDict | None
+    usage: UsageDict | JsonMapping | None
     cost: float | JsonMapping | None
     model: str
     id: str
@@ -247,13 +250,13 @@ class GatewayErrorDict(TypedDict, total=False):
 class ReplayParameters(TypedDict, total=False):
     """How a recording is found, and what is laid over it; beside its cassette and interaction."""
 
-    with_: str | ReplyDict
+    with_: str | ReplyDict | JsonMapping
     ignore: Names
     exact: On
     on_end: Literal["miss", "repeat"]
 
 
-_With = TypedDict("_With", {"with": "str | ReplyDict"}, total=False)
+_With = TypedDict("_With", {"with": "str | ReplyDict | JsonMapping"}, total=False)
 
 
 class ReplayDict(_With, total=False):
@@ -286,7 +289,7 @@ class RawDict(TypedDict, total=False):
     json: Json
     text: str
     base64: str
-    events: Sequence[EventDict]
+    events: Sequence[EventDict | JsonMapping]
     done: bool
     eol: Literal["lf", "crlf", "cr"]
     split: int
@@ -301,11 +304,11 @@ class PaceDict(TypedDict, total=False):
     ttft: Duration
     tokens_per_second: float
     jitter: float
-    chunk: Literal["token", "word", "char", "whole"] | int
+    chunk: Chunk
     speed: float
 
 
-Pace: TypeAlias = PaceName | str | PaceDict
+Pace: TypeAlias = PaceName | str | PaceDict | JsonMapping
 
 
 class AtDict(TypedDict, total=False):
@@ -320,7 +323,7 @@ class PlacedDict(TypedDict, total=False):
     """Where in the answer."""
 
     after_chunks: int
-    at: PlaceName | AtDict
+    at: PlaceName | AtDict | JsonMapping
 
 
 class CutDict(PlacedDict, total=False):
@@ -363,19 +366,19 @@ class UpstreamDict(TypedDict, total=False):
     reset: On
     no_response: On
     empty: On
-    html: HtmlDict
+    html: HtmlDict | JsonMapping
     not_json: On
     truncated: On
     not_sse: On
     slow: Duration
-    cut: CutDict
-    stall: StallDict
-    malformed: PlacedDict
+    cut: CutDict | JsonMapping
+    stall: StallDict | JsonMapping
+    malformed: PlacedDict | JsonMapping
     no_done: On
-    error_event: ProviderErrorName | str | ErrorEventDict
+    error_event: ProviderErrorName | str | ErrorEventDict | JsonMapping
 
 
-Upstream: TypeAlias = FaultName | UpstreamDict
+Upstream: TypeAlias = FaultName | UpstreamDict | JsonMapping
 
 
 class CacheDict(TypedDict, total=False):
@@ -386,7 +389,7 @@ class CacheDict(TypedDict, total=False):
     similarity: float
 
 
-Cache: TypeAlias = Literal["hit", "miss"] | CacheDict
+Cache: TypeAlias = Literal["hit", "miss"] | CacheDict | JsonMapping
 
 
 class ActiveParameters(TypedDict, total=False):
@@ -420,13 +423,13 @@ class ActiveDict(_From, total=False):
 class StepDict(TypedDict, total=False):
     """A step of a sequence: one behaviour, with its pace."""
 
-    reply: str | ReplyDict
-    error: ProviderErrorName | str | ErrorDict
-    gateway_error: GatewayErrorName | str | GatewayErrorDict
+    reply: str | ReplyDict | JsonMapping
+    error: ProviderErrorName | str | ErrorDict | JsonMapping
+    gateway_error: GatewayErrorName | str | GatewayErrorDict | JsonMapping
     auto: On
     echo: On
-    replay: str | ReplayDict
-    raw: RawDict
+    replay: str | ReplayDict | JsonMapping
+    raw: RawDict | JsonMapping
     forward: On
     pace: Pace
     upstream: Upstream
@@ -437,13 +440,13 @@ class StubDict(StepDict, total=False):
     """A stub."""
 
     name: str
-    when: WhenDict
-    active: ActiveDict
+    when: WhenDict | JsonMapping
+    active: ActiveDict | JsonMapping
     times: int
     per: Per
     priority: int
     required: bool | int
-    sequence: Sequence[str | StepDict]
+    sequence: Sequence[str | StepDict | JsonMapping]
     on_end: OnEnd
     scope: Scope
 
@@ -477,10 +480,10 @@ class ProviderDict(TypedDict, total=False):
     validate: bool
     models: Sequence[str]
     max_retries: int
-    retry_backoff: BackoffDict
+    retry_backoff: BackoffDict | JsonMapping
     timeout: Duration
     stream_idle_timeout: Duration
-    keys: Sequence[KeyDict]
+    keys: Sequence[KeyDict | JsonMapping]
 
 
 class GatewayCacheDict(TypedDict, total=False):
@@ -519,8 +522,8 @@ class VirtualKeyDict(TypedDict, total=False):
     active: bool
     expires: str | None
     providers: Mapping[str, Sequence[str]]
-    budgets: Sequence[BudgetDict]
-    rate_limit: RateLimitDict
+    budgets: Sequence[BudgetDict | JsonMapping]
+    rate_limit: RateLimitDict | JsonMapping
 
 
 class PriceDict(TypedDict, total=False):
@@ -547,16 +550,16 @@ class GatewayDict(TypedDict, total=False):
     """Settings of the gateway."""
 
     version: Literal["documented", "1.6", "2.2"]
-    providers: Mapping[str, ProviderDict]
+    providers: Mapping[str, ProviderDict | JsonMapping]
     fallbacks: Mapping[str, Sequence[str]]
-    cache: GatewayCacheDict
+    cache: GatewayCacheDict | JsonMapping
     require_virtual_key: bool
     required_headers: Sequence[str]
-    virtual_keys: Mapping[str, VirtualKeyDict]
-    pricing: Mapping[str, PriceDict]
+    virtual_keys: Mapping[str, VirtualKeyDict | JsonMapping]
+    pricing: Mapping[str, PriceDict | JsonMapping]
     cost: Literal["computed", "from_provider", "none"] | None
     tokens: Literal["built-in", "exact"]
-    raw: RawSettingsDict
+    raw: RawSettingsDict | JsonMapping
     quirks: Sequence[QuirkName | str]
 
 
@@ -568,6 +571,6 @@ class ScenarioDict(TypedDict, total=False):
     description: str
     seed: int
     session: str
-    gateway: GatewayDict
-    defaults: DefaultsDict
-    stubs: Sequence[str | StubDict]
+    gateway: GatewayDict | JsonMapping
+    defaults: DefaultsDict | JsonMapping
+    stubs: Sequence[str | StubDict | JsonMapping]
