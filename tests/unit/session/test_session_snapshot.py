@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from mockbifrost.clock import CLOCK_MODES, Clock, ClockMode
 from mockbifrost.playback.player import WHOLE
+from mockbifrost.scenario.load import load_text
 from mockbifrost.session.journal import Entry, Journal
+from mockbifrost.session.loading import load
 from tests.harness import ask_in, begin, chat, retry, session_with
 
 MOST = 4
@@ -87,3 +89,36 @@ def test_a_clock_goes_back_to_where_it_stood(mode: ClockMode, later: ClockMode) 
     assert (clock.mode, clock.elapsed_s()) == (mode, before)
     now[0] += 1
     assert clock.elapsed_s() == before + (mode != "fixed")
+
+
+def test_a_call_that_waited_for_its_retry_waits_again() -> None:
+    session = session_with({"error": "overloaded"})
+    ask_in(session, chat(), headers=retry(0))
+    session.snapshot()
+    for _ in range(2):
+        again = begin(session, chat(), headers=retry(1))
+        session.rollback(1)
+
+        assert (again.call.number, again.call.requests) == (1, 2)
+
+
+def test_the_parts_of_a_gateways_memory_are_copied_one_by_one() -> None:
+    session = session_with("Hello.", gateway={"providers": {"openai": {"keys": [{"name": "a"}, {"name": "b"}]}}})
+    state = session.gateway_state.copy()
+    ask_in(session, chat(), headers={"x-bf-session-id": "s", "x-bf-cache-key": "k"})
+
+    assert session.gateway_state.sticky.find("s", "openai", 0.0) in ("a", "b")
+    assert state.sticky.find("s", "openai", 0.0) is None
+    assert (state.ledger.total().requests, state.ledger.rows(), len(state.cache)) == (0, [], 0)
+    assert session.gateway_state.copy().sticky.find("s", "openai", 0.0) in ("a", "b")
+
+
+def test_what_is_loaded_after_a_rollback_is_numbered_as_before() -> None:
+    session = session_with("Hello.")
+    session.snapshot()
+    found = []
+    for _ in range(2):
+        found.append(load(session, [load_text("version: 1\nstubs: [Loaded.]\n", "a.yaml")]))
+        session.rollback(1)
+
+    assert found == [frozenset({"loaded#1.0"})] * 2
