@@ -86,8 +86,8 @@ def _differences(was: RecordedResponse, now: RecordedResponse) -> Iterator[Drift
     if was.is_stream != now.is_stream or (was.status < 400) != (now.status < 400):
         return  # nothing of the two can be compared
     before, after = _documents(was), _documents(now)
-    if before is None or after is None:
-        if (before is None) != (after is None):
+    if not before or not after:
+        if _kind_of_body(before) != _kind_of_body(after):
             yield Drifted("body", "", "error", _kind_of_body(before), _kind_of_body(after))
         return
     if was.is_stream and _is_done(was) != _is_done(now):
@@ -112,8 +112,8 @@ def _documents(response: RecordedResponse) -> list[Any] | None:
         return None
 
 
-def _kind_of_body(documents: object) -> str:
-    return "no JSON" if documents is None else "JSON"
+def _kind_of_body(documents: list[Any] | None) -> str:
+    return "no JSON" if documents is None else "JSON" if documents else "a stream without events"
 
 
 def _is_done(response: RecordedResponse) -> bool:
@@ -158,7 +158,7 @@ def _another_type(was: set[str], now: set[str]) -> bool:
 
 def _has_room(path: str, here: _Shape, there: _Shape) -> bool:
     """Whether the other side has the object that the field would be in. Items of a list are no fields: a list may be empty."""
-    return not path.endswith("[]") and "an object" in there.types.get(here.parents[path], ())
+    return "an object" in there.types.get(here.parents[path], ())
 
 
 def _in_words(types: set[str]) -> str:

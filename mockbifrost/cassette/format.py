@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mockbifrost.cassette.dialects import Read, is_complete, read_item
 from mockbifrost.cassette.interaction import Cassette, Interaction
-from mockbifrost.cassette.loader import UnreadableError, load
+from mockbifrost.cassette.loader import UnreadableError, load, no_collection
 from mockbifrost.cassette.writing import HEAD
 from mockbifrost.errors import CassetteError, Finding
 from mockbifrost.vocabulary.node import described
@@ -90,7 +90,11 @@ def read_raw(raw: bytes, source: str) -> Reading:
         raise _refused(source, "is larger than 50 MB", "split it into several files")
     if _HEAD.startswith(raw):  # not even its head was written to the end
         return Reading(_cassette(source, [], []), (), (), 0 if raw not in (b"", _HEAD) else None, raw == _HEAD)
-    starts = item_starts(raw)
+    with no_collection():
+        return _read_whole(raw, source, item_starts(raw))
+
+
+def _read_whole(raw: bytes, source: str, starts: tuple[int, ...]) -> Reading:
     try:
         items = _items(raw, source, starts)
     except CassetteError as error:

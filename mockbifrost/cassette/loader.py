@@ -76,8 +76,8 @@ def load(text: str) -> Any:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """A time without garbage collection: it walks all the nodes again and again, and none of them is garbage yet."""
+def no_collection() -> Iterator[None]:
+    """A time without garbage collection: it walks all that was read again and again, and none of it is garbage yet."""
     enabled = gc.isenabled()
     gc.disable()
     try:

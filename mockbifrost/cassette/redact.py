@@ -34,7 +34,7 @@ _KEPT: Final = {
                 "x-frame-options", "x-request-id", "x-should-retry",
             }
         ),
-        ("anthropic-ratelimit-", "x-bifrost-", "x-mockbifrost-", "x-ratelimit-"),
+        ("anthropic-ratelimit-", "x-bifrost-", "x-ratelimit-"),
     ),
 }  # fmt: skip
 """The headers that replaying, matching or reading needs: names, and beginnings of names."""
@@ -148,10 +148,8 @@ class Redactor:
         )
 
     def _address(self, uri: str, counts: Counter[str]) -> str:
-        bare, times = _USER_INFO.subn("", uri, count=1)
-        if times:
-            counts["userinfo"] += times
-        return self._text(bare, counts, address=True)
+        uri = self._text(_without_user(uri, counts), counts, address=True)
+        return _without_user(uri, counts)  # a secret that held a slash may have hidden it
 
     def _text(self, text: str, counts: Counter[str], *, address: bool = False) -> str:
         while secrets := spans(text, self._patterns, address=address):
@@ -224,6 +222,13 @@ class _Borders:
         starts = [0, *self._ends[:-1]]
         sizes = [end - start for start, end in zip(starts, self._ends, strict=True)] if self._ends else []
         return tuple([Piece(at, size) for at, size in zip(self._times, sizes, strict=True) if size])
+
+
+def _without_user(uri: str, counts: Counter[str]) -> str:
+    bare, times = _USER_INFO.subn("", uri, count=1)
+    if times:
+        counts["userinfo"] += times
+    return bare
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -14,7 +14,7 @@ from mockbifrost.wire.redact import SHAPES, SHORT
 PLACEHOLDER: Final = re.compile(r"\[redacted(?::[a-z-]+(?::[0-9a-f]{8})?)?\]")
 _MORE: Final = {
     "private-key": r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----"
-    r"(?:(?s:.{0,20000}?)-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)",
+    r"(?:(?:[^-]|-(?!----(?:BEGIN|END) ))*+-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)",
     "virtual-key": r"\bsk-bf-[A-Za-z0-9_\-]{8,}",
     "anthropic-key": r"\bsk-ant-[A-Za-z0-9_\-]{8,}",
     "stripe-key": r"\b(?:[sr]k|pk)_(?:live|test)_[A-Za-z0-9]{10,}|\bwhsec_[A-Za-z0-9]{16,}",

@@ -7,6 +7,7 @@ import click
 from mockbifrost import __version__
 from mockbifrost.cli.check import check
 from mockbifrost.cli.convert import convert
+from mockbifrost.cli.drift import drift
 from mockbifrost.cli.explain import explain
 from mockbifrost.cli.record import record
 from mockbifrost.cli.schema import schema
@@ -22,6 +23,7 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(record)
 main.add_command(check)
+main.add_command(drift)
 main.add_command(explain)
 main.add_command(schema)
 main.add_command(convert)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -50,8 +48,10 @@ def convert(source: Path, output: Path | None, layout: Layout, ids: bool, force:
     if output is None:
         click.echo(converted.text, nl=False)
         return
+    from mockbifrost.cassette.writing import replace_file
+
     try:
-        _write(output, converted.text)
+        replace_file(output, [converted.text.encode()])
     except OSError as error:
         click.echo(f"{output} can't be written: {error.strerror or error}; choose another --output.", err=True)
         sys.exit(2)
@@ -77,16 +77,3 @@ def _converted(path: Path, layout: Layout, *, ids: bool) -> Converted:
         write = vcr_text if layout == "vcr" else ours_text
         converted = Converted(write(source.cassette.interactions), source.cassette.warnings)
     return Converted(converted.text, (*source.warnings, *converted.findings))
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, so that nobody reads half a file."""
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(part).chmod(path.stat().st_mode if path.exists() else 0o644)
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise

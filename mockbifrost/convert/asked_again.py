@@ -46,7 +46,7 @@ def asked_again(text: str, turns: Sequence[Turn]) -> Differs | None:
         if why is not None:
             outcome = exchange.outcome
             unasked = outcome.stub is None and outcome.broken is None
-            return Differs(turn, outcome.message or why, unasked)
+            return Differs(turn, (outcome.message or why).partition("\n")[0], unasked)
     return None
 
 

@@ -1,8 +1,8 @@
-"""Cassettes in other layouts: as vcrpy itself writes them, or as this package does, with what can be known of their origin."""
+"""Cassettes in other layouts: as vcrpy itself writes them, or as this package does, with what can be known of their origin. Redacted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,15 +10,14 @@ from mockbifrost.cassette.answers import source_of
 from mockbifrost.cassette.interaction import Headers, Interaction
 
 _VERSION: Final = 1
-_OF_A_CODING: Final = ("content-encoding", "transfer-encoding")
 
 
 def vcr_text(interactions: Iterable[Interaction]) -> str:
-    """A cassette as vcrpy writes it: format 1, keys sorted, bodies as they came, nothing of ours."""
+    """A cassette as vcrpy writes it: format 1, keys sorted, bodies as they came, nothing of ours; without secrets."""
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    rows = [_vcr_item(interaction) for interaction in interactions]
+    rows = [_vcr_item(interaction) for interaction in _redacted(interactions)]
     text = yaml.dump({"interactions": rows, "version": _VERSION}, Dumper=dumper, allow_unicode=False)
     assert isinstance(text, str)  # without a stream and an encoding
     return text
@@ -35,7 +34,7 @@ def _vcr_item(interaction: Interaction) -> dict[str, Any]:
         },
         "response": {
             "body": {"string": _body(response.body)},
-            "headers": _lists(_uncoded(response.headers, len(response.body))),
+            "headers": _lists(response.headers),
             "status": {"code": response.status, "message": response.reason},
         },
     }
@@ -55,19 +54,22 @@ def _lists(headers: Headers) -> dict[str, list[str]]:
     return found
 
 
-def _uncoded(headers: Headers, size: int) -> Headers:
-    """The headers of a body that is neither compressed nor cut."""
-    kept = [pair for pair in headers if pair[0] not in _OF_A_CODING]
-    return tuple([(name, str(size) if name == "content-length" else text) for name, text in kept])
-
-
-def with_origin(interactions: Iterable[Interaction]) -> list[Interaction]:
-    """The interactions, each saying whether a gateway or a provider answered; known by its body where the file does not say."""
-    return [replace(one, about=replace(one.about, source=source_of(one))) for one in interactions]
-
-
-def ours_text(interactions: Sequence[Interaction]) -> str:
-    """A cassette as this package records it."""
+def ours_text(interactions: Iterable[Interaction]) -> str:
+    """A cassette as this package records it: each interaction says who answered, known by its body where the file does not say."""
     from mockbifrost.cassette.writing import HEAD, interaction_text
 
-    return HEAD + "".join([interaction_text(one) for one in with_origin(interactions)])
+    items = [interaction_text(_with_origin(one)) for one in _redacted(interactions)]
+    return HEAD + "".join(items) if items else HEAD.replace("interactions:", "interactions: []")
+
+
+def _with_origin(interaction: Interaction) -> Interaction:
+    return replace(interaction, about=replace(interaction.about, source=source_of(interaction)))
+
+
+def _redacted(interactions: Iterable[Interaction]) -> Iterator[Interaction]:
+    """The interactions without secrets, as nothing with one is to reach the disk."""
+    from mockbifrost.cassette.redact import Redactor
+
+    redactor = Redactor()
+    for interaction in interactions:
+        yield redactor.redacted(interaction)[0]

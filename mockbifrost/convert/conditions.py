@@ -15,6 +15,7 @@ from mockbifrost.gateway.targets import parse_model
 from mockbifrost.match.attempt import Attempt, Moment
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.match.expectation import Expectation
+from mockbifrost.match.index import Index
 from mockbifrost.scenario.expect import expectation_of
 from mockbifrost.scenario.when_model import WhenModel
 from mockbifrost.seeds import Draws
@@ -24,6 +25,7 @@ from mockbifrost.wire.request import fingerprint, validate
 
 When = dict[str, Any]
 _EXCERPT: Final = 60
+_PASSAGES: Final = 24
 _WILD: Final = frozenset("*?[")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -80,21 +82,46 @@ def _compiled(condition: When) -> Expectation | None:
         return None
 
 
-def conditions(own: Sequence[Asking], others: Sequence[Asking]) -> tuple[When, Sequence[Asking]]:
-    """`when` that holds for all of `own` (which ask the same) and for none of `others`; and those that it could not keep out."""
-    chosen = _Chosen(own, list(others))
-    conversation = own[0].attempt.conversation
-    for condition in _base(conversation):
-        left = chosen.left_by(condition)
-        if left is not None:
-            chosen.add(condition, left)
-    readable = [*_readable(own[0].attempt)]
+@dataclass(frozen=True, slots=True)
+class ToldApart:
+    """`when` of one stub, and those requests of later stubs that it could not keep out."""
+
+    when: When
+    left: Sequence[Asking]
+
+
+def told_apart(groups: Sequence[Sequence[Asking]]) -> list[ToldApart]:
+    """A `when` for each group of requests that ask the same: it holds for them and for none of a later group."""
+    chosen = [_begun(own) for own in groups]
+    expectations = [_compiled(one.when) or Expectation() for one in chosen]
+    index = Index([expectation.key for expectation in expectations])
+    for place, own in enumerate(groups):
+        for one in own:
+            for number in index.candidates(one.attempt.conversation):
+                if number < place and expectations[number].holds(one.attempt):
+                    chosen[number].others.append(one)
+    return [_refined(one) for one in chosen]
+
+
+def _begun(own: Sequence[Asking]) -> _Chosen:
+    """The conditions that a person would begin with."""
+    chosen = _Chosen(own, [])
+    for condition in _base(own[0].attempt.conversation):
+        if chosen.left_by(condition) is not None:
+            chosen.add(condition, [])
+    return chosen
+
+
+def _refined(chosen: _Chosen) -> ToldApart:
+    """As many conditions more as keep all others out."""
+    own = chosen.own[0]
+    readable = list(_readable(own.attempt)) if chosen.others else []
     while chosen.others:
-        best = _best(chosen, readable) or _best(chosen, _in_the_body(own[0].plain, chosen.others[0].plain))
+        best = _best(chosen, readable) or _best(chosen, _in_the_body(own.plain, chosen.others[0].plain))
         if best is None:
             break
         chosen.add(*best)
-    return chosen.when, chosen.others
+    return ToldApart(chosen.when, chosen.others)
 
 
 def _best(chosen: _Chosen, candidates: Iterator[When] | Sequence[When]) -> tuple[When, list[Asking]] | None:
@@ -117,6 +144,23 @@ def excerpt(text: str) -> str | None:
         cut = line[: _EXCERPT + 1].rpartition(" ")[0]
         line = (cut if len(cut) >= _EXCERPT // 2 else line[:_EXCERPT]).rstrip()
     return line or None
+
+
+def passages(text: str) -> list[str]:
+    """The first parts of a text, each of whole words of one line and at most 60 characters long."""
+    found: list[str] = []
+    for line in text.splitlines():
+        start = end = 0
+        for word in re.finditer(r"\S+", line):
+            if end and word.end() - start > _EXCERPT:
+                found.append(line[start:end])
+                start = word.start()
+            start, end = (start if end else word.start()), word.end()
+        if end:
+            found.append(line[start:end])
+        if len(found) >= _PASSAGES:
+            break
+    return [passage for passage in found[:_PASSAGES] if len(passage) <= _EXCERPT]
 
 
 def contains(text: str) -> str | When:
@@ -156,12 +200,13 @@ def _readable(attempt: Attempt) -> Iterator[When]:
     yield {"tools": one_or_all(conversation.tools)}
     for key, text in (("user", conversation.user), ("task", conversation.task if conversation.user is None else None)):
         if text is not None:
+            yield from [{key: contains(passage)} for passage in passages(text)]
             yield {key: {"equals": text}}
     model = conversation.body.get("model")
     if isinstance(model, str) and model and not _WILD & set(model):
         yield {"model": model}
     if conversation.system is not None:
-        yield from _excerpts("system", conversation.system)
+        yield from [{"system": contains(passage)} for passage in passages(conversation.system)]
         yield {"system": {"equals": conversation.system}}
     yield {"stream": attempt.stream}
     if conversation.response_format is not None:

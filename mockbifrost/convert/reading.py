@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from mockbifrost.cassette.format import looks_like_cassette, read_text
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.convert.aimock import is_aimock
 from mockbifrost.errors import CassetteError, Finding
@@ -39,8 +40,8 @@ def read_source(path: Path) -> Source:
     warnings: list[Finding] = []
     for file in _files(path):
         raw = _bytes(file)
-        if _is_cassette(raw):
-            cassettes.append(_cassette(raw, file))
+        if looks_like_cassette(raw):
+            cassettes.append(read_text(raw, str(file)))
             continue
         text = raw.decode("utf-8-sig", "replace")
         if is_aimock(text):
@@ -74,18 +75,6 @@ def _merged(name: str, cassettes: Sequence[Cassette]) -> Cassette:
     interactions = [one for cassette in cassettes for one in cassette.interactions]
     warnings = [warning for cassette in cassettes for warning in cassette.warnings]
     return Cassette(name, tuple(interactions), tuple(warnings))
-
-
-def _is_cassette(raw: bytes) -> bool:
-    from mockbifrost.cassette.format import looks_like_cassette
-
-    return looks_like_cassette(raw)
-
-
-def _cassette(raw: bytes, file: Path) -> Cassette:
-    from mockbifrost.cassette.format import read_text
-
-    return read_text(raw, str(file))
 
 
 def _files(path: Path) -> list[Path]:

@@ -13,10 +13,10 @@ import orjson
 from mockbifrost.cassette.interaction import Cassette, Interaction
 from mockbifrost.cassette.spoken import Spoken, Unspoken
 from mockbifrost.convert.asked_again import Differs, asked_again
-from mockbifrost.convert.conditions import When, conditions
+from mockbifrost.convert.conditions import When, told_apart
 from mockbifrost.convert.converted import Converted
 from mockbifrost.convert.naming import LONGEST, Names, short_name
-from mockbifrost.convert.turns import Group, Turn, grouped, paced, slow, strangers, turn_of
+from mockbifrost.convert.turns import Group, Turn, grouped, paced, slow, strangers, turn_of, with_fallbacks
 from mockbifrost.convert.yaml_text import HEADER, block, comment, indented
 from mockbifrost.errors import CassetteError, Finding
 from mockbifrost.vocabulary.durations import format_duration
@@ -64,11 +64,12 @@ def _left_out(interaction: Interaction, why: str) -> Finding:
 
 def _verified(cassette: Cassette, turns: Sequence[Turn], providers: Sequence[str]) -> str:
     """The text, once it has been asked all that was recorded. The provider's own checks are turned off only where they get in the way."""
+    turns, fallbacks = with_fallbacks(turns)
     groups = grouped(turns)
     stubs = list(_stubs(groups))
     differs: Differs | None = None
     for validate in (True, False):
-        text = _text(cassette, turns, stubs, _gateway(turns, providers, validate=validate))
+        text = _text(cassette, turns, stubs, _gateway(turns, providers, fallbacks, validate=validate))
         differs = asked_again(text, turns)
         if differs is None:
             return text
@@ -94,11 +95,11 @@ class _StubText:
 
 def _stubs(groups: Sequence[Group]) -> Iterator[_StubText]:
     names = Names()
-    for index, group in enumerate(groups):
-        others = [one for other in groups[index + 1 :] for one in other.asked]
-        when, left = conditions(group.asked, others)
-        if left:
-            raise _not_apart(group, next(other for other in groups[index + 1 :] if left[0] in other.asked))
+    told = told_apart([group.asked for group in groups])
+    for group, apart in zip(groups, told, strict=True):
+        when = apart.when
+        if apart.left:
+            raise _not_apart(group, next(other for other in groups if any(apart.left[0] is one for one in other.asked)))
         origin = comment(f"from {_origins(group)}")
         hop = _hop(group)
         if hop:
@@ -151,7 +152,7 @@ def _stub(group: Group, when: When, names: Names) -> dict[str, Any]:
         return keys | _step(first)
     keys["sequence"] = [_short_step(_step(turn)) for turn in steps]
     keys["on_end"] = "repeat"
-    if any("reply" not in turn.said and turn.asked.attempt.request.fallbacks for turn in steps):
+    if any("reply" not in turn.said and turn.fallbacks for turn in steps):
         keys["per"] = "call"  # else each fallback would take a step
     return keys
 
@@ -266,12 +267,16 @@ def _version(interaction: Interaction) -> Version:
     return "1.6" if number.startswith("1.") else "2.2" if number.startswith("2.") else "documented"
 
 
-def _gateway(turns: Sequence[Turn], providers: Sequence[str], *, validate: bool) -> Mapping[str, Any]:
+def _gateway(
+    turns: Sequence[Turn], providers: Sequence[str], fallbacks: Mapping[str, Sequence[str]], *, validate: bool
+) -> Mapping[str, Any]:
     """Settings of the gateway that was recorded, as far as the answers need them."""
     found: dict[str, Any] = {}
     versions = [version for turn in turns if (version := _version(turn.interaction)) != "documented"]
     if versions:
         found["version"] = max(dict.fromkeys(versions), key=versions.count)
+    if fallbacks:
+        found["fallbacks"] = fallbacks
     longest_s = slow(turns)
     if providers or longest_s or not validate:
         settings: dict[str, Any] = {}
@@ -289,7 +294,7 @@ def _providers(turns: Sequence[Turn]) -> Sequence[str]:
         names[turn.asked.attempt.provider or "openai"] = None
         if turn.served is not None:
             names[turn.served[0]] = None
-        for fallback in turn.asked.attempt.request.fallbacks or ():
+        for fallback in turn.fallbacks:
             prefix, slash, _model = fallback.partition("/")
             if slash and prefix:
                 names[prefix] = None

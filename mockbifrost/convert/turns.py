@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ class Turn:
     said: Spoken
     pace: Spoken
     served: tuple[str, str] | None = None
+    fallbacks: tuple[str, ...] = ()
 
     @property
     def stream(self) -> bool:
@@ -36,13 +37,34 @@ class Turn:
         return self.asked.attempt.stream
 
     @property
+    def asked_model(self) -> str:
+        """The primary target, `provider/model`."""
+        return f"{self.asked.attempt.provider}/{self.asked.attempt.model}"
+
+    @property
     def hop(self) -> int:
         """Which fallback answered, from 1; 0 for the primary, or where nobody wrote it down."""
         if self.served is None or self.asked.attempt.provider == self.served[0]:
             return 0
-        fallbacks = self.asked.attempt.request.fallbacks or []
-        providers = [fallback.partition("/")[0] for fallback in fallbacks]
+        providers = [fallback.partition("/")[0] for fallback in self.fallbacks]
         return providers.index(self.served[0]) + 1 if self.served[0] in providers else 0
+
+
+def with_fallbacks(turns: Sequence[Turn]) -> tuple[list[Turn], dict[str, list[str]]]:
+    """The turns with the fallbacks that each has: its own, else those that the gateway must have been set to; and these settings."""
+    settings: dict[str, list[str]] = {}
+    for turn in turns:
+        primary = turn.asked.attempt.provider
+        if turn.served is None or turn.served[0] == primary or not primary or turn.asked.attempt.request.fallbacks:
+            continue
+        target, targets = "/".join(turn.served), settings.setdefault(turn.asked_model, [])
+        if target not in targets:
+            targets.append(target)
+    found: list[Turn] = []
+    for turn in turns:
+        own = turn.asked.attempt.request.fallbacks or settings.get(turn.asked_model) or ()
+        found.append(replace(turn, fallbacks=tuple(own)))
+    return found, settings
 
 
 def turn_of(interaction: Interaction, providers: Sequence[str], *, ids: bool) -> Turn:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 64 * 1024 * 1024
 MOST_REDIRECTS: Final = 3
 MOST_CONNECTIONS: Final = 200
-IDLE_CONNECTIONS: Final = 32
 CONNECT_S: Final = 10.0
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _ERRNO: Final = re.compile(r"\[Errno (-?\d+)\]")
@@ -157,7 +156,8 @@ class Upstream:
             follow_redirects=False,
             trust_env=not self.settings.loopback,  # a proxy is for what lies outside
             timeout=httpx2.Timeout(None, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=IDLE_CONNECTIONS),
+            # A connection for each request: one that was kept may be closed by the upstream just as it is used again.
+            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=0),
         )
 
     async def ask(self, request: Posted, patience: Patience) -> Incoming:

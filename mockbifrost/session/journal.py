@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
 import orjson
 
-from mockbifrost.gateway.configuration import VirtualKey
 from mockbifrost.gateway.outcome import Charge, Outcome, Trace
 from mockbifrost.match.near_miss import NearMiss
 from mockbifrost.playback.player import Played
@@ -74,9 +73,15 @@ class Entry:
             return ""
         return self.outcome.cast.whole.fill(self.outcome.values).decode("utf-8", "replace")
 
-    def to_json(self) -> dict[str, Any]:
-        """The entry as the control API shows it: redacted, keys without a value left out."""
+    @property
+    def message(self) -> str | None:
+        """What the mock says of its own error."""
+        return self.outcome.message if self.outcome is not None and self.outcome.broken is not None else None
+
+    def to_json(self, *, redacted: bool = True) -> dict[str, Any]:
+        """The entry as the control API shows it: keys without a value left out, and no keys of anybody, if `redacted`."""
         outcome = self.outcome
+        shown = _REDACTED if redacted else _AS_IT_IS
         found: dict[str, Any] = {
             "n": self.number,
             "session": self.session,
@@ -85,48 +90,66 @@ class Entry:
             "at_s": round(self.at_s, 6),
             "request": {
                 "method": self.method,
-                "path": redact_text(self.path),
-                "headers": redact_headers(self.headers),
-                "body": self._body_json(),
+                "path": shown.text(self.path),
+                "headers": shown.headers(self.headers),
+                "body": self._body_json(shown),
             },
         }
         if outcome is not None:
             found["stub"] = _stub_json(outcome.stub)
-            found["cache"] = redact(outcome.cache)
-            found["virtual_key"] = _key_json(outcome.virtual_key)
+            found["cache"] = shown.value(outcome.cache)
+            found["virtual_key"] = None if outcome.virtual_key is None else shown.text(outcome.virtual_key.name)
             found["trail"] = [_trace_json(trace) for trace in outcome.trail]
-            found["response"] = self._response_json(outcome)
+            found["response"] = self._response_json(outcome, shown)
         if self.charge is not None:
             found["usage"] = _usage_json(self.charge)
             found["cost"] = {"total_cost": self.charge.dollars} if self.charge.dollars else None
-        found["near_misses"] = [redact(near.to_json()) for near in self.near_misses]
-        if self.played is not None and self.played.closed:
+        found["near_misses"] = [shown.value(near.to_json()) for near in self.near_misses]
+        if self.played is None:
+            found["open"] = True
+        elif self.played.closed:
             found["client_closed_at_chunk"] = self.played.chunks
         found["error"] = self.error
+        found["message"] = None if self.message is None else shown.text(self.message)
         return {key: value for key, value in found.items() if value is not None and value != []}
 
-    def _body_json(self) -> Any:
-        """The body, redacted; as text where it nests too deep to be written again inside an entry."""
+    def _body_json(self, shown: _Shown) -> Any:
+        """The body; as text where it nests too deep to be written again inside an entry."""
         try:
-            body = redact(self.body)
+            body = shown.value(self.body)
             orjson.dumps([[[[[[[[body]]]]]]]])  # an answer of the control API has fewer levels around it
         except (TypeError, RecursionError):
-            return redact_text(self.raw_body.decode("utf-8", "replace"))
+            return shown.text(self.raw_body.decode("utf-8", "replace"))
         return body
 
-    def _response_json(self, outcome: Outcome) -> dict[str, Any]:
-        headers = redact_headers(decoded(outcome.headers))
+    def _response_json(self, outcome: Outcome, shown: _Shown) -> dict[str, Any]:
+        headers = shown.headers(decoded(outcome.headers))
         text = self.response_text()
         found: dict[str, Any] = {"status": outcome.status, "headers": headers}
         if outcome.stream:
             found["chunks"] = sum(outcome.cast.content)
-            found["text"] = redact_text(text)
+            found["text"] = shown.text(text)
             return found
+        if shown is _AS_IT_IS:
+            found["text"] = text
         try:
-            found["body"] = redact(orjson.loads(text))
+            found["body"] = shown.value(orjson.loads(text))
         except orjson.JSONDecodeError:
-            found["text"] = redact_text(text)
+            found["text"] = shown.text(text)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How texts, headers and JSON values are shown."""
+
+    text: Callable[[str], str]
+    headers: Callable[[Mapping[str, str]], dict[str, str]]
+    value: Callable[[Any], Any]
+
+
+_REDACTED: Final = _Shown(redact_text, redact_headers, redact)
+_AS_IT_IS: Final = _Shown(str, dict, lambda value: value)
 
 
 def _stub_json(stub: StubRef | None) -> dict[str, Any] | None:
@@ -134,11 +157,6 @@ def _stub_json(stub: StubRef | None) -> dict[str, Any] | None:
         return None
     found = {"name": stub.name, "file": stub.source, "line": stub.line}
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _key_json(key: VirtualKey | None) -> str | None:
-    """A virtual key by its name: the value is a secret."""
-    return None if key is None else redact_text(key.name)
 
 
 def _usage_json(charge: Charge) -> dict[str, int]:

@@ -22,7 +22,7 @@ SHAPES: Final[Mapping[str, str]] = {
     "aws-key": r"\bAKIA[A-Z0-9]{16}",
     "huggingface-token": r"\bhf_[A-Za-z0-9]{20,}",
     "slack-token": r"\bxox[baprs]-[A-Za-z0-9\-]{10,}",
-    "jwt": r"\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{5,}",
+    "jwt": r"(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{5,}",
 }
 """What keys look like, by the kind of key. Regular expressions without groups that capture."""
 _KEY: Final = re.compile("|".join(SHAPES.values()))

@@ -50,4 +50,4 @@ def shown(cost: Any, extra_fields: Any) -> tuple[Any, Any, Any]:
 
 def attempts(session: Session) -> list[list[str]]:
     """Of each HTTP request, whom the gateway asked and what came of it."""
-    return [[f"{one['provider']} {one['outcome']}" for one in entry.to_json()["trail"]] for entry in session.requests]
+    return [[f"{one.provider} {one.outcome}" for one in request.trail] for request in session.requests]

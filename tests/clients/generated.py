@@ -314,10 +314,11 @@ def headers_for(session: Session) -> dict[str, str]:
 def answer_of(session: Session, case: Case) -> Seen:
     """The last answer. Fails where none was asked for, or where the mock itself failed."""
     entry = session.last
-    assert {one.error for one in session.requests} <= {None, "no_match"}, entry.response_text()
+    assert {one.error for one in session.requests} <= {None, "no_match"}, entry.text
     if entry.status < 400:
         return Seen(case, entry.status)
-    body = entry.to_json()["response"]["body"]
+    assert entry.response is not None
+    body = entry.response.body
     error = body.get("error", {})
     return Seen(case, entry.status, error.get("type"), error.get("code"), error.get("message", ""))
 

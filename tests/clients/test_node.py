@@ -354,7 +354,7 @@ def test_a_client_that_hangs_up_is_noted_in_the_journal(mockbifrost: Session, re
     result_of("openai", "leave", mockbifrost, "story")
 
     def look() -> int | None:
-        found: int | None = mockbifrost.last.to_json().get("client_closed_at_chunk")
+        found: int | None = mockbifrost.last.client_closed_at_chunk
         return found
 
     assert 1 <= wait_for(look) < 500

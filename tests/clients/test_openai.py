@@ -542,7 +542,7 @@ def closed_at(session: Session) -> int:
     """The chunk at which the client of the last request hung up; waits until the server has noticed."""
 
     def look() -> int | None:
-        found: int | None = session.last.to_json().get("client_closed_at_chunk")
+        found: int | None = session.last.client_closed_at_chunk
         return found
 
     return wait_for(look)
@@ -577,6 +577,6 @@ def test_a_client_that_reads_to_the_end_is_not(mockbifrost: Session, client: Ope
     mockbifrost.when(user="hello").reply("Hello from Bifrost.").pace(tokens_per_second=1000, speed=1)
 
     ask_streamed(client, "hello")
-    wait_for(lambda: mockbifrost.last.played)
+    wait_for(lambda: not mockbifrost.last.open)
 
-    assert "client_closed_at_chunk" not in mockbifrost.last.to_json()
+    assert mockbifrost.last.client_closed_at_chunk is None

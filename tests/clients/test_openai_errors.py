@@ -296,8 +296,8 @@ def test_calls_that_time_out_are_retried_and_noted_as_hang_ups(
         ask(client, timeout=openai.Timeout(10, read=0.05))
 
     assert requests_per_call(mockbifrost) == [3]
-    for request in mockbifrost.requests:
-        assert wait_for(lambda request=request: request.played).closed  # type: ignore[misc]
+    wait_for(lambda: not any(request.open for request in mockbifrost.requests))
+    assert all(request.client_closed_at_chunk is not None for request in mockbifrost.requests)
 
 
 # Nothing answers

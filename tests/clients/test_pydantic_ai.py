@@ -364,7 +364,7 @@ async def test_a_run_that_is_cancelled_is_noted_as_a_hang_up(mockbifrost: Sessio
                 scope.cancel()
 
     def look() -> int | None:
-        found: int | None = mockbifrost.last.to_json().get("client_closed_at_chunk")
+        found: int | None = mockbifrost.last.client_closed_at_chunk
         return found
 
     assert 1 <= await anyio.to_thread.run_sync(lambda: wait_for(look)) < 500

@@ -14,12 +14,15 @@ from typing import Any
 import httpx2
 import yaml
 
+from mockbifrost.cassette.format import read_text
 from mockbifrost.scenario.load import load_text
 from tests.docs.pages import Block, commands_of, fits, json_fits
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WRITTEN = "http://127.0.0.1:8080"
 """The address that pages use. The server of a test has a port of its own."""
+RECORDER = "http://127.0.0.1:8081"
+"""The address of a recorder."""
 IN_A_CONTAINER = "http://mockbifrost:8080"
 """The same, as the other containers of a compose file see it."""
 PATIENCE_S = 30.0
@@ -33,7 +36,7 @@ class WrongPage(AssertionError):
 
 
 class Reader:
-    """Works in a folder of its own, where the shipped scenarios can be seen. `close` stops the server."""
+    """Works in a folder of its own, where the shipped scenarios and cassettes can be seen. `close` stops the servers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,7 +47,10 @@ class Reader:
         self._server: subprocess.Popen[str] | None = None
         self._serves: list[str] = []
         self._origin = ""
-        (folder / "scenarios").symlink_to(ROOT / "scenarios", target_is_directory=True)
+        self._recorder: subprocess.Popen[str] | None = None
+        self._recorders_origin = ""
+        for shipped in ("scenarios", "cassettes"):
+            (folder / shipped).symlink_to(ROOT / shipped, target_is_directory=True)
 
     def read(self, block: Block) -> None:
         """Do what the block says. Raises WrongPage."""
@@ -72,7 +78,8 @@ class Reader:
                 raise WrongPage(f"{', '.join(waiting)}:\n{self.output}")
 
     def close(self) -> None:
-        """Stop the server, if one runs."""
+        """Stop the servers that run."""
+        self._stop_recording()
         if self._server is not None:
             self._server.terminate()
             self._server.communicate(timeout=PATIENCE_S)
@@ -91,6 +98,8 @@ class Reader:
         if isinstance(value, list):
             indented = "".join(f"  {line}" for line in block.text.splitlines(keepends=True))
             load_text(f"version: 1\nstubs:\n{indented}", block.place)
+        elif "interactions" in value:
+            read_text(block.text.encode(), block.place)
         elif "services" not in value:
             load_text(block.text, block.place)
 
@@ -109,7 +118,8 @@ class Reader:
         return text.replace(WRITTEN, self._origin) if self._origin else text
 
     def _text(self, block: Block) -> None:
-        """The output of the command before it; where that is an error in JSON, its message."""
+        """The output of the command before it; where that is an error in JSON, its message. A recorder ends, and says what it did."""
+        self._stop_recording()
         if self.output is None:
             raise WrongPage("an output is shown, and no command stands before it")
         real = message_in(self.output)
@@ -162,10 +172,17 @@ class Reader:
         self.output = self.output.replace(str(self.folder.resolve()), "…").replace(str(self.folder), "…")
 
     def _mockbifrost(self, arguments: list[str]) -> None:
+        if arguments[0] == "record":
+            self._record(arguments[1:])
+            return
+        self._stop_recording()
         if arguments[0] == "serve":
             self._serve(arguments[1:])
             return
-        self.output = self._run("mockbifrost", *arguments)
+        if WRITTEN in arguments and self._server is None:
+            self._serve(["scenarios/"])
+        self.output = self._run("mockbifrost", *[self._here(word) for word in arguments])
+        self.output = self.output.replace(self._origin, WRITTEN) if self._origin else self.output
         if "Usage:" in self.output and "--help" not in arguments:
             raise WrongPage(self.output)
 
@@ -199,6 +216,43 @@ class Reader:
         self._origin = f"http://127.0.0.1:{(self.folder / 'port').read_text().strip()}"
         self.output = welcome.replace(self._origin, WRITTEN)
 
+    def _record(self, arguments: list[str]) -> None:
+        """A recorder in front of the server of the page, or of the shipped scenarios, at the second address that pages use."""
+        if self._server is None:
+            self._serve(["scenarios/"])
+        if "--port" not in arguments or arguments[arguments.index("--port") + 1] != "8081":
+            raise WrongPage("a recorder has the port 8081, for its upstream has 8080")
+        given = [self._here(word) for word in arguments if word not in ("--port", "8081")]
+        command = [
+            sys.executable,
+            "-m",
+            "mockbifrost",
+            "record",
+            *given,
+            "--port",
+            "0",
+            "--port-file",
+            "port-of-recorder",
+        ]
+        self._recorder = subprocess.Popen(
+            command, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self._recorder.stdout is not None
+        welcome = self._recorder.stdout.readline()
+        if not welcome.startswith("mockbifrost "):
+            raise WrongPage(f"the recorder did not start: {welcome}{self._recorder.communicate(timeout=PATIENCE_S)[0]}")
+        self._recorders_origin = f"http://127.0.0.1:{(self.folder / 'port-of-recorder').read_text().strip()}"
+
+    def _stop_recording(self) -> None:
+        """As Ctrl-C does; its last words, from its first interaction on, are the output."""
+        if self._recorder is None:
+            return
+        self._recorder.terminate()
+        said = self._recorder.communicate(timeout=PATIENCE_S)[0]
+        self._recorder = None
+        self.output = said[said.find("#1 ") :] if "#1 " in said else said
+        self.output = self.output.replace(self._origin, WRITTEN)
+
     def _curl(self, arguments: list[str]) -> None:
         """The few options that pages use; any other one is refused."""
         parser = argparse.ArgumentParser()
@@ -215,7 +269,9 @@ class Reader:
             raise WrongPage(f"nothing checks the options {unknown} of curl")
         address = asked.address if "://" in asked.address else f"http://{asked.address}"
         address = address.replace(IN_A_CONTAINER, WRITTEN)
-        if not address.startswith(WRITTEN):
+        if self._recorder is not None:
+            address = address.replace(RECORDER, self._recorders_origin)
+        elif not address.startswith(WRITTEN):
             raise WrongPage(f"{address} is not the address of the server that runs")
         if self._server is None:
             self._serve(["scenarios/"])

@@ -19,6 +19,7 @@ from mockbifrost import (
     UsageError,
     VerificationError,
 )
+from tests.inside import port_of, state_of
 from tests.plugin.saying import say
 from tests.socket.raw_http import PATH, ask, chat_body
 
@@ -41,7 +42,7 @@ def test_requests_and_the_last_one(mock: Session) -> None:
     assert [entry.status for entry in mock.requests] == [200, 400]
     assert (mock.last.error, mock.last.body["messages"][0]["content"]) == ("no_match", "unheard of")
     assert mock.last.headers["host"] == "mock"
-    assert mock.last.response_text().startswith("{")
+    assert mock.last.text.startswith("{")
 
 
 def test_calls_hold_the_clients_retries(mock: Session) -> None:
@@ -134,7 +135,7 @@ def test_what_is_loaded_comes_behind_what_was_added_before(mock: Session) -> Non
 
 def test_settings_that_are_loaded_override_the_servers(mock: Session) -> None:
     mock.load('version: 1\ngateway: {version: "1.6"}\nstubs: []\n')
-    assert ask(mock._server.port, "POST", f"/s/{mock.id}{PATH}", b"{").status == 500
+    assert ask(port_of(mock), "POST", f"/s/{mock.id}{PATH}", b"{").status == 500
     mock.load({"version": 1, "gateway": {"providers": {"mine": {}}}, "stubs": []})
 
     assert say(mock, model="mine/small").json()["extra_fields"]["provider"] == "mine"
@@ -166,7 +167,7 @@ def test_settings_that_are_loaded_may_name_the_sessions_providers(mock: Session)
     with pytest.raises(ScenarioError, match="names the provider 'openai', which is not configured"):
         mock.load("version: 1\ngateway: {fallbacks: {mine/a: [openai/b]}}\n")
 
-    assert mock._state.gateway.fallbacks == {"mine/a": ("mine/c",)}
+    assert state_of(mock).gateway.fallbacks == {"mine/a": ("mine/c",)}
 
 
 def test_a_seed_of_the_session_beats_that_of_its_files(server: MockBifrost) -> None:
@@ -211,7 +212,7 @@ def test_stubs_that_were_added_are_cleared(mock: Session) -> None:
 def test_what_was_charged_is_in_the_ledger(mock: Session) -> None:
     assert not mock.ledger
     for _ in range(2):
-        mock._run(lambda: mock._state.gateway_state.ledger.charge("team", "openai", "gpt-4o", total_tokens=3, cost=0.5))
+        state_of(mock).gateway_state.ledger.charge("team", "openai", "gpt-4o", total_tokens=3, cost=0.5)
 
     (row,) = mock.ledger
     assert (row.virtual_key, row.requests, row.total_tokens, row.cost) == ("team", 2, 6, 1.0)
@@ -359,7 +360,7 @@ def test_verify_tells_all_that_is_wrong(mock: Session) -> None:
 def test_verify_is_content_with_errors_that_were_scripted(mock: Session) -> None:
     mock.when(user="fail").error("overloaded")
     say(mock, "fail")
-    ask(mock._server.port, "POST", f"/s/{mock.id}{PATH}", b"{")
+    ask(port_of(mock), "POST", f"/s/{mock.id}{PATH}", b"{")
 
     mock.verify()
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mockbifrost import ScenarioError, Session, UsageError, VerificationError
+from tests.inside import port_of
 from tests.plugin.saying import say
 from tests.socket.raw_http import PATH, Response, ask
 
@@ -353,7 +354,7 @@ def test_many_keys_of_when_must_all_hold(mock: Session) -> None:
 
     def asked(team: str, **more: Any) -> Response:
         raw = json.dumps({**body, **more}).encode()
-        return ask(mock._server.port, "POST", f"/s/{mock.id}{PATH}", raw, headers={"x-team": team})
+        return ask(port_of(mock), "POST", f"/s/{mock.id}{PATH}", raw, headers={"x-team": team})
 
     assert asked("a").text == "Found."
     misses = [asked("b"), asked("a", n=1), asked("a", temperature=0.4), asked("a", stream=True)]

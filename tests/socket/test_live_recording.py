@@ -305,7 +305,7 @@ def test_when_the_first_client_leaves_the_others_go_on(file: Path) -> None:
                 client.send_chat("hi", session, stream=True)
                 client.head()
                 client.chunk()
-        until(lambda: session.requests[0].played is not None, "the first has left")
+        until(lambda: not session.requests[0].open, "the first has left")
         held.go.set()
         rest = b""
         while chunk := second.chunk():

@@ -13,6 +13,7 @@ from mockbifrost.gateway.configuration import CacheRules
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Answer, Draft
 from mockbifrost.wire.request import validate
+from tests.inside import state_of
 from tests.socket.process import serving
 from tests.socket.raw_http import Response, ask
 from tests.socket.test_socket_routes import refused
@@ -33,12 +34,12 @@ def stored(session: Session, said: str, key: str) -> str:
     lookup = lookup_of(CacheRules(), Conversation(validate(body), body), {"x-bf-cache-key": key}, "openai", "gpt-4o")
     assert isinstance(lookup, Lookup)
     answer = Answer(Draft(), "a", 0, "gpt-4o", "")
-    session._run(lambda: session._state.gateway_state.cache.store(lookup, answer, 10, 0.0))
+    state_of(session).gateway_state.cache.store(lookup, answer, 10, 0.0)
     return lookup.id
 
 
 def held(session: Session) -> int:
-    return session._run(lambda: len(session._state.gateway_state.cache))
+    return len(state_of(session).gateway_state.cache)
 
 
 def clear(server: MockBifrost, path: str, **headers: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -115,7 +116,7 @@ def document(*items: Any, **keys: Any) -> bytes:
     """A file of another tool: items given as plain values, written by PyYAML."""
     import yaml
 
-    return yaml.safe_dump({"interactions": list(items), **keys}, allow_unicode=True, encoding="utf-8")
+    return yaml.safe_dump({"interactions": list(items), **keys}, encoding="utf-8")
 
 
 def vcr_item(**changes: Any) -> dict[str, Any]:
@@ -134,3 +135,13 @@ def vcr_item(**changes: Any) -> dict[str, Any]:
 def packed(raw: bytes) -> bytes:
     """Bytes as gzip, the same every time."""
     return gzip.compress(raw, mtime=0)
+
+
+def asking(interaction: Interaction, **changes: Any) -> Interaction:
+    """The same with another request."""
+    return replace(interaction, request=replace(interaction.request, **changes))
+
+
+def answering(interaction: Interaction, **changes: Any) -> Interaction:
+    """The same with another response."""
+    return replace(interaction, response=replace(interaction.response, **changes))

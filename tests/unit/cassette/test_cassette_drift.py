@@ -159,6 +159,13 @@ def test_a_stream_that_ends_without_done() -> None:
     ]
 
 
+def test_a_stream_without_events() -> None:
+    rows = events(chunk({"content": "a"}))
+
+    assert drifted(rows, events()) == ["error    the body was JSON, now it is a stream without events"]
+    assert drifted(events(), events()) == []
+
+
 def test_status_and_content_type() -> None:
     failed = {"error": {"message": "Slow down."}}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockbifrost.cassette.interaction import About
@@ -27,6 +27,7 @@ def reply(answer: Any, **more: Any) -> dict[str, Any]:
 
 
 @given(st.text(st.sampled_from("{}%#'\"\\\r\n a-") | st.characters(exclude_categories=["Cs"])))
+@example("{{ a }}\r\nb\r")
 def test_a_literal_text_is_said_as_it_is(text: str) -> None:
     written = literal(text)
 

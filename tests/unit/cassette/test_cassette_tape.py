@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import vcr.serialize
-from vcr.serializers import jsonserializer, yamlserializer
+import vcr.serialize  # type: ignore[import-untyped]
+from vcr.serializers import jsonserializer, yamlserializer  # type: ignore[import-untyped]
 
 from mockbifrost.cassette import tape as tapes
 from mockbifrost.cassette.format import read_cassette

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import vcr.serialize
+import vcr.serialize  # type: ignore[import-untyped]
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from vcr.serializers import jsonserializer, yamlserializer
+from vcr.serializers import jsonserializer, yamlserializer  # type: ignore[import-untyped]
 
 from mockbifrost.cassette.format import read_cassette, read_text
 from mockbifrost.cassette.interaction import About, Interaction, Piece
@@ -59,23 +59,24 @@ def test_a_file_holds_the_interactions_as_they_were(wanted: list[Interaction]) -
     assert found.warnings == ()
 
 
+# It splits each address, and refuses some.
+FOR_VCRPY = interactions().filter(lambda it: "[" not in it.request.uri)
+
+
 def restored(response: dict[str, Any]) -> bytes:
     body = response["body"]["string"]
     assert isinstance(body, bytes)
     return body
 
 
-@given(interactions())
+@given(FOR_VCRPY)
 def test_vcrpy_reads_the_same_request_and_response(wanted: Interaction) -> None:
-    wanted.request.uri = "http://127.0.0.1/" if "[" in wanted.request.uri else wanted.request.uri
-
     ((request,), (response,)) = vcr.serialize.deserialize(HEAD + interaction_text(wanted), yamlserializer)
 
     layouts = response.get("mockbifrost", {})
     assert (request.method, request.uri) == (wanted.request.method, wanted.request.uri)
-    assert list(request.headers.items()) == list(dict(reversed(wanted.request.headers)).items())[::-1] or sorted(
-        request.headers
-    ) == sorted(dict(wanted.request.headers))
+    # It keeps one value of a request's header.
+    assert dict(request.headers) == dict(reversed(wanted.request.headers))
     if "request_layout" not in layouts:
         assert (request.body or b"") == wanted.request.body
     if "layout" not in layouts:
@@ -86,11 +87,8 @@ def test_vcrpy_reads_the_same_request_and_response(wanted: Interaction) -> None:
     )
 
 
-@given(st.lists(interactions(), min_size=1, max_size=2))
+@given(st.lists(FOR_VCRPY, min_size=1, max_size=2))
 def test_what_vcrpy_saves_again_is_still_the_same(wanted: list[Interaction]) -> None:
-    for one in wanted:
-        one.request.headers = tuple(dict(one.request.headers).items())  # it keeps one value of a request's header
-        one.request.uri = "http://127.0.0.1/" if "[" in one.request.uri else one.request.uri
     text = HEAD + "".join(map(interaction_text, wanted))
 
     requests, responses = vcr.serialize.deserialize(text, yamlserializer)
@@ -106,8 +104,8 @@ def test_what_vcrpy_saves_again_is_still_the_same(wanted: list[Interaction]) -> 
 def test_an_item_can_be_read_and_compared() -> None:
     about = About(recorded_at="2026-11-26T19:23:50Z", source="gateway", gateway="2.2", client="pydantic-ai/2.68")
     body = stream_of("Grüße ")
-    wanted = recorded({"model": "gpt-4o", "stream": True}, body, headers=STREAM_TYPE, about=about)
-    wanted.response.pieces = (Piece(352, 100), Piece(372, len(body) - 100))
+    pieces = (Piece(352, 100), Piece(372, len(body) - 100))
+    wanted = recorded({"model": "gpt-4o", "stream": True}, body, headers=STREAM_TYPE, pieces=pieces, about=about)
 
     assert interaction_text(wanted) == (
         """\
@@ -212,7 +210,7 @@ def test_a_new_file_keeps_the_mode_of_the_old_one_and_a_link_stays_a_link(tmp_pa
     assert len(read_cassette(path).interactions) == 1
 
 
-@given(interactions().filter(lambda it: "[" not in it.request.uri))
+@given(FOR_VCRPY)
 def test_files_of_the_json_serializer_are_read(wanted: Interaction) -> None:
     requests, responses = vcr.serialize.deserialize(HEAD + interaction_text(wanted), yamlserializer)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockbifrost.cassette.format import read_cassette
 from mockbifrost.cassette.interaction import About, Cassette, Interaction
 from mockbifrost.convert.to_scenario import convert_cassette, to_scenario
 from mockbifrost.errors import CassetteError
+from mockbifrost.scenario.load import load_documents
+from mockbifrost.session.review import review
 from tests.harness import Response, ask_in, folded, open_session, session_with
 from tests.recorded import call, cassette, chunk, events, gateway, interaction, recorded_in, said
 from tests.strategies import CONVERSATIONS, IDS, NAMES, PATIENT, REPLIES, TEXTS
@@ -22,6 +26,9 @@ TOOLS = [{"type": "function", "function": {"name": "lookup_order"}}]
 ORDER = {"role": "user", "content": "Please refund order 42, it never arrived."}
 LOOKS_UP = {"role": "assistant", "content": None, "tool_calls": [call("lookup_order", '{"order_id":"42"}')]}
 PAID = {"role": "tool", "tool_call_id": "call_1", "content": '{"state":"paid"}'}
+
+
+LONG = "Please go to the market and buy some bread for us all"
 
 
 def asked(*messages: Mapping[str, Any] | str, **more: Any) -> dict[str, Any]:
@@ -184,7 +191,7 @@ def test_a_scenario_of_a_gateways_cassette_answers_as_the_gateway_did(rows: list
     check(recorded)
 
 
-def agent(*, stream: bool = False) -> list[Interaction]:
+def agent() -> list[Interaction]:
     first = said({"tool_calls": [call("lookup_order", '{"order_id":"42"}')]})
     second = said("Order 42 was paid: refunded.")
     return [
@@ -244,7 +251,7 @@ def test_the_same_request_with_other_answers_is_a_sequence_that_repeats_its_last
     [stub] = stubs_of(failed, interaction(asked("hi"), said("Hello.", usage=None)))
 
     assert stub["sequence"] == [
-        "overloaded_error" if False else {"error": "overloaded"},
+        {"error": "overloaded"},
         {"reply": {"content": "Hello.", "usage": None}},
     ]
     assert stub["on_end"] == "repeat"
@@ -305,6 +312,12 @@ def test_a_streamed_and_a_plain_request_with_the_same_answer_are_one_stub() -> N
         ),
         (asked({"role": "assistant", "content": "a"}), asked("hi"), {"last": {"role": "assistant"}}),
         (asked("/a/"), asked("b"), {"user": {"contains": "/a/"}}),
+        (asked(f"{LONG}\nand  tea"), asked(f"{LONG}\nand milk"), {"user": "and  tea"}),
+        (
+            asked(f"{LONG} {LONG} {LONG} to the end"),
+            asked(f"{LONG} {LONG}"),
+            {"user": "the market and buy some bread for us all to the end"},
+        ),
         ({"model": "gpt-4o"}, asked("hi"), {"body": {"messages": None}}),
     ],
 )
@@ -314,7 +327,11 @@ def test_conditions_are_the_plainest_that_tell_a_request_apart(first: Any, secon
 
 def test_requests_that_differ_only_in_what_varies_ask_the_same() -> None:
     other = json.loads(json.dumps(asked(ORDER, LOOKS_UP, PAID)).replace("call_1", "call_2"))
-    [stub] = stubs_of(interaction(asked(ORDER, LOOKS_UP, PAID), said("a")), interaction(other, said("b")))
+    del other["messages"][1]["content"]  # null before
+    [stub] = stubs_of(
+        interaction(asked(ORDER, LOOKS_UP, PAID, temperature=1), said("a")),
+        interaction({**other, "temperature": 1.0}, said("b")),
+    )
 
     assert len(stub["sequence"]) == 2
 
@@ -350,6 +367,22 @@ def test_a_later_fallback_has_the_others_fail() -> None:
     first, _second = yaml.safe_load(to_scenario(recorded))["stubs"]
 
     assert first["when"] == {"user": "hi", "fallback": "0..1"}
+
+
+def test_fallbacks_of_the_gateways_settings_are_settings_again() -> None:
+    scenario = """
+        version: 1
+        gateway: {fallbacks: {openai/gpt-4o: [anthropic/claude-sonnet-4-5]}}
+        stubs: [{when: {provider: openai}, error: unavailable}, "Hello."]
+    """
+    recorded = gateway(scenario, asked("hi"))
+    text = to_scenario(recorded)
+
+    assert yaml.safe_load(text)["gateway"] == {"fallbacks": {"openai/gpt-4o": ["anthropic/claude-sonnet-4-5"]}}
+    answer = ask_in(open_session(text), asked("hi")).json()
+    assert answer["extra_fields"] == json.loads(recorded.interactions[0].response.body)["extra_fields"]
+    assert answer["model"] == "claude-sonnet-4-5"
+    assert "model" not in yaml.safe_load(text)["stubs"][1]["reply"]
 
 
 def test_a_provider_of_ones_own_is_configured() -> None:
@@ -460,3 +493,16 @@ def test_names_are_those_of_the_file_and_never_twice() -> None:
 )
 def test_a_stub_is_called_after_what_is_said(answer: Any, name: str) -> None:
     assert stubs_of(interaction(asked("hi"), answer))[0]["name"] == name
+
+
+SHIPPED = sorted((Path(__file__).resolve().parents[3] / "cassettes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_cassette_becomes_a_scenario_that_check_finds_nothing_in(path: Path, tmp_path: Path) -> None:
+    recorded = read_cassette(path)
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text(to_scenario(recorded))
+
+    assert review(load_documents([scenario])) == []
+    check(recorded)

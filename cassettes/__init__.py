@@ -1,0 +1,1 @@
+"""Cassettes that ship, and the program that records them."""

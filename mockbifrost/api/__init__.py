@@ -1,0 +1,10 @@
+"""What Python users hold: a server in a thread, and the sessions of their tests."""
+
+from __future__ import annotations
+
+from mockbifrost.api.request import Answered, Call, Place, Request, Try
+from mockbifrost.api.server import MockBifrost
+from mockbifrost.api.session import Gate, Session, SessionClock
+from mockbifrost.api.when import When
+
+__all__ = ["Answered", "Call", "Gate", "MockBifrost", "Place", "Request", "Session", "SessionClock", "Try", "When"]

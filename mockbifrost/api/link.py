@@ -1,0 +1,180 @@
+"""How a session is reached: in this process, or elsewhere over the control API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from mockbifrost.api.loading import Given, read_one
+from mockbifrost.cassette.recordings import Matching, Recordings
+from mockbifrost.clock import ClockMode
+from mockbifrost.gateway.ledger import Row
+from mockbifrost.scenario.compile import compile_stub
+from mockbifrost.scenario.load import stub_from_mapping
+from mockbifrost.session.loading import load
+from mockbifrost.session.replaying import ReplayFiles
+from mockbifrost.session.session import Session as SessionState
+from mockbifrost.session.session import StubState
+from mockbifrost.session.verify import Verdict, verify
+
+T = TypeVar("T")
+
+
+class Link(Protocol):
+    """What can be asked of a session. All raise SessionFinishedError or UsageError where it is not there any more."""
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Its address: `http://host:port/s/ID`."""
+        ...
+
+    def put(self, id: str, stub: Mapping[str, Any], source: str, line: int) -> None:
+        """Add a stub, or put it into the place of the one with that id. Raises ScenarioError."""
+        ...
+
+    def load(self, given: Given, source: str, line: int) -> None:
+        """Add a scenario's stubs and settings, or a cassette's recordings. Raises ScenarioError and CassetteError."""
+        ...
+
+    def stubs(self) -> Sequence[StubState]:
+        """All stubs with how often they answered."""
+        ...
+
+    def clear_stubs(self) -> int:
+        """Remove those that were added."""
+        ...
+
+    def journal(self) -> Sequence[Mapping[str, Any]]:
+        """All entries, oldest first, as the control API shows them."""
+        ...
+
+    def ledger(self) -> Sequence[Row]:
+        """What was charged."""
+        ...
+
+    def clock(self) -> tuple[ClockMode, float]:
+        """The mode of the clock, and the seconds since the session began."""
+        ...
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward."""
+        ...
+
+    def set_mode(self, mode: ClockMode) -> None:
+        """Change the mode of the clock."""
+        ...
+
+    def set_gate(self, name: str, open_: bool) -> None:
+        """Open or close a gate."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what was counted, noted and cached."""
+        ...
+
+    def verify(self, own: Collection[str]) -> Verdict:
+        """What is wrong; `own` are the ids of stubs that must have been used."""
+        ...
+
+    def finish(self) -> None:
+        """End the session."""
+        ...
+
+
+class LocalLink:
+    """A session in this process. `run` runs an action on the server's event loop and waits for it."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        url: str,
+        matching: Matching,
+        run: Callable[[Callable[[], Any]], Any],
+        finish: Callable[[SessionState], None],
+    ) -> None:
+        self._state = state
+        self._url = url
+        self._matching = matching
+        self._run_on_loop = run
+        self._finish = finish
+
+    def _run(self, action: Callable[[], T]) -> T:
+        found: T = self._run_on_loop(action)
+        return found
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self._state.id
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self._url
+
+    def put(self, id: str, stub: Mapping[str, Any], source: str, line: int) -> None:
+        """Compile the stub and put it into its place."""
+        loaded = stub_from_mapping(stub, source, line)
+        compiled = compile_stub(loaded.model, id=id, source=source, line=line, replays=ReplayFiles())
+        self._run(lambda: self._state.put(compiled))
+
+    def load(self, given: Given, source: str, line: int) -> None:
+        """Read, then add all at once."""
+        read = read_one(given, source, line, self._run(lambda: self._state.gateway.settings))
+
+        def add() -> None:
+            load(self._state, read.scenarios)
+            if read.cassettes:
+                self._state.play(Recordings(read.cassettes, self._matching))
+
+        self._run(add)
+
+    def stubs(self) -> Sequence[StubState]:
+        """All stubs."""
+        return self._run(self._state.stub_states)
+
+    def clear_stubs(self) -> int:
+        """Remove those that were added."""
+        return self._run(self._state.clear_stubs)
+
+    def journal(self) -> Sequence[Mapping[str, Any]]:
+        """All entries, with nothing redacted: they do not leave this process."""
+        return self._run(lambda: [entry.to_json(redacted=False) for entry in self._state.journal])
+
+    def ledger(self) -> Sequence[Row]:
+        """What was charged."""
+        return self._run(self._state.gateway_state.ledger.rows)
+
+    def clock(self) -> tuple[ClockMode, float]:
+        """Mode and elapsed seconds."""
+        clock = self._state.clock
+        return self._run(lambda: (clock.mode, clock.elapsed_s()))
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward."""
+        self._run(lambda: self._state.clock.advance(seconds))
+
+    def set_mode(self, mode: ClockMode) -> None:
+        """Change the mode of the clock."""
+        self._run(lambda: self._state.clock.set_mode(mode))
+
+    def set_gate(self, name: str, open_: bool) -> None:
+        """Open or close a gate."""
+        self._run(lambda: self._state.gates.__setitem__(name, open_))
+
+    def reset(self) -> None:
+        """Forget what was counted, noted and cached."""
+        self._run(self._state.reset)
+
+    def verify(self, own: Collection[str]) -> Verdict:
+        """What is wrong."""
+        return self._run(lambda: verify(self._state, own))
+
+    def finish(self) -> None:
+        """End the session."""
+        self._finish(self._state)

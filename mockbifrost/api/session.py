@@ -1,0 +1,202 @@
+"""The session of one test: stubs of its own, a clock, a journal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from mockbifrost.api.link import Link
+from mockbifrost.api.request import Call, Request, calls_of
+from mockbifrost.api.when import When
+from mockbifrost.clock import CLOCK_MODES, ClockMode
+from mockbifrost.errors import SessionFinishedError, UsageError, VerificationError
+from mockbifrost.gateway.ledger import Row
+from mockbifrost.serve.addresses import BASE
+from mockbifrost.session.session import StubState
+from mockbifrost.vocabulary.durations import parse_duration
+
+LONGEST_S: Final = 1e10
+NO_JOURNAL: Final = "the session's journal is empty: no request has come in yet"
+
+
+class Session:
+    """One test's view of the server: stubs of its own, a clock, a journal. Usable from sync and async tests alike."""
+
+    def __init__(self, link: Link) -> None:
+        self._reached = link
+        self._own: set[str] = set()
+        self._pending: dict[str, When] = {}
+        self._added = 0
+        self._finished = False
+        self.clock = SessionClock(self)
+
+    @property
+    def _link(self) -> Link:
+        if self._finished:
+            raise SessionFinishedError(f"session {self.id!r} is finished; use the session of the running test")
+        return self._reached
+
+    @property
+    def id(self) -> str:
+        """The id, as it stands in the path."""
+        return self._reached.id
+
+    @property
+    def base_url(self) -> str:
+        """What a client is given: nothing else is needed to be alone in this session."""
+        return self.url + BASE
+
+    @property
+    def url(self) -> str:
+        """The same without the path of the endpoint."""
+        return self._reached.url
+
+    @property
+    def api_key(self) -> str:
+        """A key that also leads to this session, for clients whose base URL can't be set."""
+        return f"mb-{self.id}"
+
+    def when(self, **expected: Any) -> When:
+        """A new stub: the keys of `when` in the scenario language. Say next what it does: `.reply(…)`, `.error(…)`, …"""
+        frame = sys._getframe(1)
+        self._added += 1
+        when = When(self._put, f"own#{self._added}", expected, frame.f_code.co_filename, frame.f_lineno)
+        self._pending[when.id] = when
+        return when
+
+    def load(self, scenario: str | Path | Mapping[str, Any]) -> None:
+        """Add the stubs of a file or folder, of a text of YAML, or of a mapping, in front of the server's.
+
+        The recordings of a cassette are asked after all stubs, before those that were there. A scenario's `gateway` settings override the
+        server's in this session. Raises ScenarioError or CassetteError, and nothing is added.
+        """
+        frame = sys._getframe(1)
+        self._link.load(scenario, frame.f_code.co_filename, frame.f_lineno)
+
+    @property
+    def stubs(self) -> tuple[StubState, ...]:
+        """All stubs with how often they answered: those added here, then those of the server's files."""
+        return tuple(self._link.stubs())
+
+    def clear_stubs(self) -> int:
+        """Remove the stubs that were added to this session, and say how many; those of the server's files stay.
+
+        Settings of the gateway that were loaded with them stay, too.
+        """
+        removed = self._link.clear_stubs()
+        self._own.clear()
+        self._pending.clear()
+        return removed
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """All requests so far, oldest first."""
+        return tuple([Request.of(entry) for entry in self._link.journal()])
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The requests, grouped into what the application asked for."""
+        return calls_of(self.requests)
+
+    @property
+    def last(self) -> Request:
+        """The latest request. Raises UsageError where there is none."""
+        requests = self.requests
+        if not requests:
+            raise UsageError(NO_JOURNAL)
+        return requests[-1]
+
+    @property
+    def ledger(self) -> tuple[Row, ...]:
+        """What was charged, by virtual key, provider and model."""
+        return tuple(self._link.ledger())
+
+    def gate(self, name: str) -> Gate:
+        """A gate that stubs wait for with `active: {gate: NAME}`; closed at first."""
+        return Gate(self, name)
+
+    def reset(self) -> None:
+        """Forget what was counted, noted and cached; the stubs stay."""
+        self._link.reset()
+
+    def verify(self) -> None:
+        """Raises VerificationError for requests that nothing answered, and for stubs of this session that nothing used."""
+        unfinished = [when for when in self._pending.values() if not when.complete]
+        if unfinished:
+            first = unfinished[0]
+            raise UsageError(
+                f"the stub at {first.place} does nothing: say `.reply(…)`, `.error(…)` or `.sequence(…)` after when(…)"
+            )
+        verdict = self._link.verify(self._own)
+        if verdict.problems:
+            raise VerificationError(verdict.text())
+
+    def finish(self) -> None:
+        """End the session: later requests for it are refused. Safe to call twice."""
+        if not self._finished:
+            self._finished = True
+            self._reached.finish()
+
+    def _put(self, when: When) -> None:
+        """(Re)compile a stub of this session and put it into its place. Raises UsageError where it was removed."""
+        if when.id not in self._pending:
+            raise UsageError(f"the stub at {when.place} was removed by clear_stubs(); say when(…) again for a new one")
+        self._link.put(when.id, when.mapping(), when.source, when.line)
+        if when.needed:
+            self._own.add(when.id)
+        else:
+            self._own.discard(when.id)
+
+
+class SessionClock:
+    """The clock of a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def advance(self, duration: str | float) -> None:
+        """Move it forward: `"5m"`, or seconds. Raises UsageError for what is no duration."""
+        try:
+            number = isinstance(duration, (int, float)) and not isinstance(duration, bool)
+            seconds = float(duration) if number else parse_duration(duration)
+        except (ValueError, OverflowError) as error:
+            raise UsageError(f"clock.advance: {error}") from None
+        if not 0 <= seconds <= LONGEST_S:
+            raise UsageError(
+                f"clock.advance: time can't be moved by {duration!r} seconds: only forward, and by years at most"
+            )
+        self._session._link.advance(seconds)
+
+    @property
+    def mode(self) -> ClockMode:
+        """`fixed` moves only by `advance`, `flow` also lets real seconds pass, `real` is wall time. It may be set."""
+        return self._session._link.clock()[0]
+
+    @mode.setter
+    def mode(self, mode: ClockMode) -> None:
+        if mode not in CLOCK_MODES:
+            raise UsageError(f"clock.mode: {mode!r} is no mode of the clock; fixed, flow and real are")
+        self._session._link.set_mode(mode)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the session began, on its clock."""
+        return self._session._link.clock()[1]
+
+
+class Gate:
+    """A gate of a session."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self._name = name
+
+    def open(self) -> None:
+        """Let the stubs behind it answer."""
+        self._session._link.set_gate(self._name, True)
+
+    def close(self) -> None:
+        """Let them step aside again."""
+        self._session._link.set_gate(self._name, False)
