@@ -277,7 +277,8 @@ async def _apart(action: Callable[[], T]) -> T:
     from anyio import CancelScope, to_thread  # starlette brings it; only those who wait for a server need it
 
     with CancelScope(shield=True):
-        return await to_thread.run_sync(action)
+        found = await to_thread.run_sync(action)
+    return found
 
 
 def _closed(recorder: Recorder) -> list[MockBifrostError]:

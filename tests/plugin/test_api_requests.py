@@ -91,7 +91,7 @@ def test_calls_are_put_together_however_they_are_cut(
 ) -> None:
     if quirk:
         mock.configure(quirks=[quirk])
-    calls = [{"a": {"x": "1\n2"}}, {"b": "{broken"}]
+    calls: list[dict[str, object]] = [{"a": {"x": "1\n2"}}, {"b": "{broken"}]
     mock.when(user="hello").reply(tool_calls=calls, fragments="one_chunk" if quirk else fragments)
     say(mock, stream=stream)
 

@@ -38,7 +38,7 @@ stubs:
   - {reply: "{{ user }}?"}
 """
 TEXTS = ("steps", "apart", "apart too", "twice", "odds", "third", "door", "late", "fresh", "else")
-HEADERS = (
+HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"x-stainless-retry-count": "0"},
     {"x-stainless-retry-count": "1"},
