@@ -171,7 +171,8 @@ class Session:
         """Put the session back to a snapshot: whatever happened since, the next answers are those that came after it.
 
         Stubs that were added, settings, what was counted, charged and cached, the clock and the gates are as they were; entries of the
-        journal that came later are cut, and later snapshots forgotten. A request that is open counts for nothing any more.
+        journal that came later are cut, and later snapshots forgotten. Entries that a reset() has cleared since do not come back, and a
+        request that is open counts for nothing any more.
         Raises UsageError where the snapshot was forgotten, or is another session's.
         """
         self._roll_back(snapshot, forget=False)
@@ -192,7 +193,9 @@ class Session:
                 f"the snapshot is of the session {snapshot.session!r}, and this is {self.id!r}; take one with snapshot() here"
             )
         self._link.rollback(snapshot.number, forget=forget)
-        self._restoring[snapshot.number]()
+        restore = self._restoring.get(snapshot.number)
+        if restore is not None:  # else it was taken by another view of the same session, which had stubs of its own
+            restore()
         self._restoring = {
             number: restore for number, restore in self._restoring.items() if number < snapshot.number + (not forget)
         }

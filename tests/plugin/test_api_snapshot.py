@@ -260,3 +260,12 @@ def test_a_miss_that_was_rolled_back_is_no_problem_and_one_before_it_is(server: 
         mock.reset()
     with pytest.raises(VerificationError):
         mock.verify()
+
+
+def test_another_view_of_the_session_can_roll_it_back(mock: Session) -> None:
+    snapshot = mock.snapshot()
+    other = Session(mock._reached)
+    say(other, "steps")
+    other.rollback(snapshot)
+
+    assert (say(mock, "steps").text, len(mock.requests)) == ("One.", 1)
