@@ -11,10 +11,10 @@ from mockbifrost.cassette.hearing import Break
 from mockbifrost.cassette.interaction import Piece, RecordedResponse
 from mockbifrost.serve.upstream import Incoming, Patience, Posted, Upstream, UpstreamBroke
 
-_DONE: Final = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\][\r\n]+\Z")
+_DONE: Final = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\](?:\n\n|\r\r|\r\n\r\n)[\r\n]*\Z")
 _TAIL_BYTES: Final = 32
 DRAIN_S: Final = 1.0
-"""So long is waited for the end of a body that is complete already, so that its connection can be used again."""
+"""Seconds: so long is waited for the end of a body that is complete already, so that its connection ends as it should."""
 UNHEARD: Final = "is no longer listened to"
 """What broke it where nothing did but us."""
 

@@ -20,7 +20,7 @@ from mockbifrost.cassette.record_mode import Plan, RecordMode, ended_well, plan_
 from mockbifrost.cassette.redact import Redactor
 from mockbifrost.cassette.tape import Tape
 from mockbifrost.clock import utc_text
-from mockbifrost.errors import RecordRefusedError, UsageError
+from mockbifrost.errors import CassetteError, RecordRefusedError, UsageError
 from mockbifrost.serve.fetch import Fetch
 from mockbifrost.serve.upstream import Posted
 from mockbifrost.serve.upstream_settings import UpstreamSettings
@@ -112,7 +112,7 @@ class Recorder:
             return
         try:
             self._write(interaction, whole=fetch.complete)
-        except RecordRefusedError as error:
+        except (CassetteError, RecordRefusedError) as error:
             LOG.error("An answer could not be recorded: %s", error)
             self._note("lost", 0, _in_words(interaction))
 

@@ -136,7 +136,7 @@ class Incoming:
                 yield data
 
     async def close(self) -> None:
-        """Have done with it; the connection is kept where it can be."""
+        """Have done with it, and with its connection."""
         await self._response.aclose()
 
 

@@ -235,6 +235,31 @@ def test_a_client_that_leaves_after_done_has_had_all(file: Path) -> None:
     assert not quarantine_path(file).exists()
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_end_of_a_stream_may_come_in_two_pieces(file: Path, end: str) -> None:
+    said = [part.replace(b"\n", end.encode()) for part in STREAM[:-1]]
+    parts = (*said, f"data: [DONE]{end}".encode(), end.encode())
+    with upstream(streams(*parts)) as other, recording(other.url, file) as server:
+        live = chat(server.port, "hi", stream=True)
+    with MockBifrost(file) as server:
+        played = chat(server.port, "hi", stream=True)
+
+    assert live.chunks == parts
+    assert played.chunks == parts
+
+
+def test_a_quarantine_that_cant_be_read_is_told_and_the_client_has_its_answer(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.parent.mkdir()
+    quarantine_path(file).write_text("interactions: [\n")
+    with upstream(lambda line: line.plain(PLAIN, status=401)) as other, recording(other.url, file) as server:
+        assert chat(server.port, "hi").body == PLAIN
+
+    assert f"An answer could not be recorded: {quarantine_path(file)}" in caplog.text
+    assert quarantine_path(file).read_text() == "interactions: [\n"
+
+
 def test_an_upstream_that_says_nothing_leaves_nothing(file: Path) -> None:
     with upstream(lambda line: None) as other, recording(other.url, file) as server:
         assert chat(server.port, "hi").status == 502
