@@ -83,6 +83,10 @@ class Redactor:
             interaction, request=clean_request, response=clean_response, about=self._about(about, counts)
         ), counts
 
+    def redacted_text(self, text: str) -> str:
+        """A text without what looks like a secret, also in addresses that it holds."""
+        return self._text(text, Counter(), address=True)
+
     def redacted_body(self, body: bytes) -> bytes:
         """The body of a request as it is written to a file: to be compared with those that were."""
         return self._body(body, (), Counter(), stream=False)[0]

@@ -35,6 +35,8 @@ class Fetch:
         self.complete = False
         """Whether the answer has come to its end: a clean one, or its `[DONE]`."""
         self.ended = False
+        self.given_up = False
+        """Whether it is being cancelled, so that nobody else should join."""
         self.took_s = 0.0
         self._finished = finished
         self._users = 0
@@ -132,6 +134,7 @@ class Fetch:
         if self.complete:
             self._loop.call_later(DRAIN_S, self._task.cancel)
         else:
+            self.given_up = True
             self._task.cancel()
 
     async def stop(self) -> None:

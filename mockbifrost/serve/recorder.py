@@ -96,8 +96,9 @@ class Recorder:
 
     def shared_key(self, request: Posted, *, stream: bool) -> bytes:
         """What requests have in common that may be answered by one and the same asking."""
-        found = blake2b(_digest(_body(request.body), self._ignore, self._upstream.kind), digest_size=16)
-        found.update(b"stream" if stream else b"plain")
+        body = _body(request.body)
+        found = blake2b(_digest(body, self._ignore, self._upstream.kind), digest_size=16)
+        found.update(b"stream" + orjson.dumps(body.get("stream_options")) if stream else b"plain")
         for name, text in sorted(request.headers):
             if name in _APART or name.startswith("x-bf-"):
                 found.update(f"\0{name}\0{text}".encode())

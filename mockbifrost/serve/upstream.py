@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from mockbifrost.cassette.hearing import Break, BreakKind
 from mockbifrost.cassette.interaction import Headers
+from mockbifrost.serve.upstream_log import keep_secrets_out_of_logs
 from mockbifrost.serve.upstream_settings import UpstreamSettings
 from mockbifrost.values import value
 
@@ -145,6 +146,7 @@ class Upstream:
 
     def __init__(self, settings: UpstreamSettings) -> None:
         self.settings = settings
+        keep_secrets_out_of_logs()
         self._client = self._made()
 
     def _made(self) -> httpx2.AsyncClient:

@@ -149,6 +149,21 @@ def test_secrets_do_not_reach_the_file(file: Path) -> None:
     assert played.status == 200
 
 
+@pytest.mark.parametrize("kind", ["gateway", "provider"])
+def test_secrets_do_not_reach_a_log_at_any_level(file: Path, kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+    key, cookie = "sk-proj-" + "a1B2" * 10, "monster"
+    caplog.set_level(1)
+
+    def behave(line: Line) -> None:
+        line.plain(json.dumps({"error": {"message": f"bad key {key}"}}).encode(), 401, set_cookie=cookie, x_note=key)
+
+    with upstream(behave) as other, recording(f"{other.url}/v1?token=swordfish&key={key}", file, kind=kind) as server:
+        assert chat(server.port, f"my key is {key}", headers={"authorization": f"Bearer {key}"}).status == 401
+
+    assert "HTTP Request: POST" in caplog.text
+    assert not [word for word in ("a1B2a1B2", "swordfish", cookie) if word in caplog.text]
+
+
 def cut(line: Line) -> None:
     """Breaks off in the middle of a stream."""
     line.stream()
@@ -348,8 +363,9 @@ def test_when_the_first_client_leaves_the_others_go_on(file: Path) -> None:
         {"body": {"stream": False}},
         {"headers": {"authorization": "Bearer other"}},
         {"headers": {"x-bf-vk": "sk-bf-other"}},
+        {"body": {"stream_options": {"include_usage": True}}},
     ],
-    ids=["another body", "no stream", "another key", "another virtual key"],
+    ids=["another body", "no stream", "another key", "another virtual key", "usage wanted"],
 )
 def test_requests_that_differ_are_asked_apart(file: Path, others: dict[str, Any]) -> None:
     held = Held()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mockbifrost.cassette.interaction import Interaction
 from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.recordings import Matching, Recordings
+from mockbifrost.cassette.redact import Redactor
 from mockbifrost.session.session import Session
 from mockbifrost.session.verify import verify
 from mockbifrost.wire.headers import HOP_BY_HOP
@@ -30,7 +31,7 @@ from tests.harness import (
     session_with,
     stubs,
 )
-from tests.strategies import PACES, REPLIES, REQUESTS
+from tests.strategies import PACES, REPLIES, REQUESTS, TEXTS
 
 NEVER = "- {when: {user: never asked}, reply: Never.}"
 NOTHING = stubs(NEVER)
@@ -309,6 +310,34 @@ def test_what_was_redacted_is_redacted_in_a_request_before_it_is_looked_up() -> 
     )
 
     assert ask_in(session, chat("my key is sk-123")).text == "Found."
+
+
+@pytest.mark.parametrize("source", ["gateway", "provider"])
+def test_where_a_pattern_took_something_out_any_text_fits(source: Any) -> None:
+    blank = "[redacted:pattern]"
+    body = chat(f"{blank} and {blank}: hi", user=blank, seed=1)
+    settings = {"raw": {"response": source == "provider"}}
+    one = recorded(body, ask_in(session_with({"reply": "Found."}, gateway=settings), body), source=source)
+    session = playing(one, matching=Matching(on_end="repeat"))
+
+    def found(text: str, user: str = "me", seed: int = 1) -> int:
+        return ask_in(session, chat(text, user=user, seed=seed)).status
+
+    assert found("ACME-1 and ACME-2: hi") == found("a and and b: hi") == found(f"{blank} and {blank}: hi", blank) == 200
+    assert (
+        found("ACME-1 and : hi") == found("ACME-1 or ACME-2: hi") == found(" and b: hi") == found("a and b: hi!") == 400
+    )
+    assert found("ACME-1 and ACME-2: hi", user="") == found("ACME-1 and ACME-2: hi", seed=2) == 400
+
+
+@given(st.lists(st.tuples(st.from_regex("ACME-[0-9]{1,3}", fullmatch=True), TEXTS), min_size=1), TEXTS)
+def test_what_was_recorded_with_a_pattern_is_found_without_it(secrets: list[tuple[str, str]], first: str) -> None:
+    body = chat(first + "".join([secret + text for secret, text in secrets]))
+    whole = cassette_of((body, provider_response(completion("Found.")))).interactions[0]
+    clean, _counts = Redactor(["ACME-[0-9]+"]).redacted(whole)
+
+    assert b"[redacted:pattern]" in clean.request.body
+    assert ask_in(playing(clean), body).status == 200
 
 
 def test_interactions_of_other_endpoints_are_not_played() -> None:
