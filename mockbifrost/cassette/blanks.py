@@ -5,7 +5,7 @@ Whoever plays a cassette need not know the patterns that it was recorded with; t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from mockbifrost.cassette.keys import Key, digest_of
@@ -14,13 +14,15 @@ BLANK: Final = "[redacted:pattern]"
 """What stands where a pattern found something. It tells nothing of what it was."""
 T = TypeVar("T")
 _Path = tuple[str | int, ...]
+_Texts = tuple[Sequence[str], ...]
+"""For each place what stands around its blanks."""
 
 
 class Blanks(Generic[T]):
-    """Finds what was recorded for a request by all but its blanks. That takes as long as there are different places of them."""
+    """Finds what was recorded for a request by all but the texts with blanks. Those that differ in these alone are looked at one by one."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[_Path, ...], dict[Key, list[tuple[Mapping[str, Any], T]]]] = {}
+        self._places: dict[tuple[_Path, ...], dict[Key, list[tuple[_Texts, T]]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._places)
@@ -30,14 +32,16 @@ class Blanks(Generic[T]):
         places = tuple(_places(body, ()))
         if places:
             rows = self._places.setdefault(places, {}).setdefault(_without(body, places, key), [])
-            if not any(one is found for _body, one in rows):
-                rows.append((body, found))
+            rows.append((tuple([_at(body, place).split(BLANK) for place in places]), found))
 
     def find(self, body: Mapping[str, Any], key: Key) -> Iterator[T]:
         """What was added for a body that has any text in the place of each blank."""
         for places, rows in self._places.items():
-            for recorded, found in rows.get(_without(body, places, key), ()):
-                if all(_fits(_at(recorded, place), _at(body, place)) for place in places):
+            came = [_at(body, place) for place in places]
+            if not all(isinstance(text, str) for text in came):
+                continue
+            for texts, found in rows.get(_without(body, places, key), ()):
+                if all(map(_fits, texts, came)):
                     yield found
 
 
@@ -69,8 +73,7 @@ def _without(body: Mapping[str, Any], places: tuple[_Path, ...], key: Key) -> Ke
     """The key of a body without the texts at these places."""
     found: Any = body
     for place in places:
-        if isinstance(_at(found, place), str):
-            found = _blanked(found, place)
+        found = _blanked(found, place)
     return Key(digest_of(found), key.model, key.fallbacks)
 
 
@@ -83,12 +86,10 @@ def _blanked(item: Any, path: _Path) -> Any:
     return [_blanked(inner, rest) if at == step else inner for at, inner in enumerate(item)]
 
 
-def _fits(recorded: str, came: object) -> bool:
+def _fits(around: Sequence[str], came: str) -> bool:
     """Whether a text is the recorded one with something in the place of each blank."""
-    if not isinstance(came, str):
-        return False
-    first, *between, last = recorded.split(BLANK)
-    if not came.startswith(first):
+    first, *between, last = around
+    if not (came.startswith(first) and came.endswith(last)):
         return False
     at = len(first)
     for part in between:  # as early as possible leaves the most for the rest
@@ -96,4 +97,4 @@ def _fits(recorded: str, came: object) -> bool:
         if at < 0:
             return False
         at += len(part)
-    return len(came) > at + len(last) and came.endswith(last)
+    return len(came) > at + len(last)

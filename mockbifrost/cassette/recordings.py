@@ -165,9 +165,9 @@ class Recordings:
         if group is None:
             id_ = "recording " + digest(self._scope, source, key.digest, key.model, *key.fallbacks, size=8).hex()
             group = self._groups[source, key] = _Group(id=id_)
+            if BLANK.encode() in recording.interaction.request.body:
+                self._blanks[source].add(asked.normal(source), key, group)
         (group.streamed if recording.stream else group.plain).append(recording)
-        if BLANK.encode() in recording.interaction.request.body:
-            self._blanks[source].add(asked.normal(source), key, group)
         self._sources.add(source)
 
     def ask(self, attempt: Attempt, tally: Tally) -> Reached:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-import orjson
-
 from mockbifrost.cassette.answers import Heard, heard
 from mockbifrost.cassette.interaction import Cassette, Interaction
+from mockbifrost.cassette.record_mode import says_the_same
 from mockbifrost.errors import Finding
 from mockbifrost.provider.answer import Failure
 from mockbifrost.vocabulary.durations import format_duration, parse_duration
@@ -153,7 +152,7 @@ def _duplicates(interactions: Iterable[Interaction]) -> Iterator[_Row]:
         if interaction.request.is_chat:
             asked.setdefault(_question(interaction), []).append(interaction)
     for first, *others in asked.values():
-        if len({(one.response.status, _same_each_time(one.response.body)) for one in (first, *others)}) > 1:
+        if not all(says_the_same(first.response, one.response) for one in others):
             continue
         for one in others:
             message = f"has the request and the answer of interaction {_called(first)}, which plays in its place"
@@ -167,11 +166,3 @@ def _question(interaction: Interaction) -> tuple[object, ...]:
     except InvalidBody:
         return request.path, request.body, False
     return request.path, canonical(body), body.get("stream") is True
-
-
-def _same_each_time(body: bytes) -> bytes:
-    """The body in one order of keys, where it is JSON."""
-    try:
-        return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return body

@@ -85,6 +85,19 @@ def test_a_request_that_always_got_the_same_answer() -> None:
     ]
 
 
+def test_answers_that_differ_in_their_ids_and_times_alone_say_the_same() -> None:
+    plain = [interaction(asked(), said("a", id=id_, created=at)) for id_, at in (("one", 1), ("two", 2))]
+    streamed = [
+        interaction(asked(stream=True), events(chunk({"content": "a"}, id=id_), chunk({}, "stop", id=id_)))
+        for id_ in ("one", "two")
+    ]
+
+    assert found(*plain) == [
+        f"refund.yaml: warning: interaction 2 has the request and the answer of interaction 1, {INSTEAD}"
+    ]
+    assert found(*streamed) == found(*plain)
+
+
 def test_answers_in_turn_are_no_duplicates() -> None:
     failed = interaction(asked(), {"error": {"message": "no"}}, status=503)
     streamed = interaction(asked(stream=True), events(chunk({"content": "a"}), chunk({}, "stop")))
