@@ -16,7 +16,7 @@ from mockbifrost.wire.request import InvalidBody, canonical, parse_body
 
 MOST_OF_A_KIND: Final = 10
 """Of more findings of one kind in a file only the first is told, with their number."""
-_KINDS: Final = ("expired", "other endpoint", "unreadable", "duplicate", "borders", "expires")
+_KINDS: Final = ("expired", "other endpoint", "unreadable", "duplicate", "expires")
 
 
 def review_cassette(cassette: Cassette, *, now: datetime) -> list[Finding]:
@@ -50,7 +50,6 @@ def _each(interactions: Iterable[Interaction], now: datetime) -> Iterator[_Row]:
         if reason is not None:
             hint = "record it again, or remove it"
             yield "unreadable", interaction.number, _finding(interaction, f"can't be played: {reason}", hint)
-        yield from _borders(interaction)
 
 
 def _finding(interaction: Interaction, message: str, hint: str, *, error: bool = True) -> Finding:
@@ -134,15 +133,6 @@ _WHY: Final = {
     "not_sse": "its body holds no events of a stream",
     "malformed": "an event of its stream is no JSON with `choices`",
 }
-
-
-def _borders(interaction: Interaction) -> Iterator[_Row]:
-    response = interaction.response
-    written = sum([piece.size for piece in response.pieces])
-    if response.pieces and written != len(response.body):
-        message = f"has pieces of {written} bytes and a body of {len(response.body)}, so its borders are not kept"
-        hint = "this is so after an edit of the body: remove the pieces, or record it again"
-        yield "borders", interaction.number, _finding(interaction, message, hint, error=False)
 
 
 def _duplicates(interactions: Iterable[Interaction]) -> Iterator[_Row]:

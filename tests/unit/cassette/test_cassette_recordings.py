@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockbifrost.cassette.interaction import Interaction
+from mockbifrost.cassette.format import read_text
+from mockbifrost.cassette.interaction import Interaction, Piece
 from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.recordings import Matching, Recordings
 from mockbifrost.cassette.redact import Redactor
+from mockbifrost.cassette.writing import HEAD, interaction_text
 from mockbifrost.session.session import Session
 from mockbifrost.session.verify import verify
 from mockbifrost.wire.headers import HOP_BY_HOP
@@ -289,6 +291,26 @@ def test_borders_that_no_longer_fit_the_body_are_an_event_each() -> None:
 
     assert folded([chunk["choices"][0]["delta"] for chunk in response.chunks])["content"] == "another b"
     assert [frame.literals[0].count(b"data:") for frame in response.exchange.outcome.cast.frames] == [1] * 5
+    assert response.exchange.outcome.cast.times_s == (0.01, 0.02, 0.05, 0.09, 0.1)
+
+
+@pytest.mark.parametrize("borders", ["as many as events", "fewer"])
+def test_a_stream_that_was_edited_in_its_file_takes_as_long_as_it_took(borders: str) -> None:
+    body = chat("hi", stream=True)
+    first = ask_in(session_with("a b"), body)
+    interaction = recorded(body, first, source="gateway", times_ms=[10, 20, 50, 90, 110])
+    if borders == "fewer":
+        pieces = interaction.response.pieces
+        joined = (Piece(10, pieces[0].size + pieces[1].size), *pieces[2:])
+        interaction = replace(interaction, response=replace(interaction.response, pieces=joined))
+    edited = interaction_text(interaction).replace('"content":"a"', '"content":"another"')
+    session = open_session(NOTHING, recordings=Recordings([read_text((HEAD + edited).encode(), "a.yaml")]))
+
+    times = ask_in(session, body).exchange.outcome.cast.times_s
+
+    assert len(times) == 5
+    assert (times[0], times[-1]) == (0.01, 0.11)
+    assert (times[1:4] == (0.02, 0.05, 0.09)) is (borders == "as many as events")
 
 
 def with_body(interaction: Interaction, body: bytes) -> Interaction:
