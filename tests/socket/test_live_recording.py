@@ -107,6 +107,19 @@ def test_what_was_recorded_is_played_as_it_was(file: Path) -> None:
     assert played.chunks == STREAM
 
 
+def test_each_session_is_played_all_of_a_recording_in_its_order(file: Path) -> None:
+    run(file, "all", ["a", "a"], "A1", "A2")
+    with (
+        MockBifrost(file) as server,
+        server.session() as one,
+        server.session() as other,
+        Connection(server.port) as client,
+    ):
+        said = [client.chat("a", path=f"/s/{session.id}{PATH}").text for session in (one, other, other, one)]
+
+    assert said == ["A1", "A1", "A2", "A2"]
+
+
 def test_a_server_of_our_own_is_recorded_byte_for_byte(file: Path) -> None:
     scenario = 'version: 1\nstubs:\n  - {reply: "Once upon a time there was a gateway."}\n'
     answers: list[Response] = []
