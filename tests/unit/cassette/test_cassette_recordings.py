@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockbifrost.cassette.format import read_text
-from mockbifrost.cassette.interaction import Interaction, Piece
+from mockbifrost.cassette.interaction import About, Interaction, Piece
 from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.recordings import Matching, Recordings
 from mockbifrost.cassette.redact import Redactor
@@ -360,6 +361,47 @@ def test_what_was_recorded_with_a_pattern_is_found_without_it(secrets: list[tupl
 
     assert b"[redacted:pattern]" in clean.request.body
     assert ask_in(playing(clean), body).status == 200
+
+
+SAID = st.lists(
+    TEXTS
+    | st.sampled_from(
+        [
+            "sk-proj-abcdefghijklmnop1234", "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMe", "Bearer abcdef1234567890", "key",
+            "?token=", "&key=", "https://me:word@host/", "\\u0073k-", '"', "\\", "[redacted", "[redacted:pattern]", "]",
+        ]
+    ),
+    min_size=1,
+    max_size=5,
+).map("".join)  # fmt: skip
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> dict[str, Any]:
+    """Requests with secrets in all that is said, in arguments of tools too, and with what looks like a part of one."""
+    call = {"name": "f", "arguments": json.dumps({"k": draw(SAID)}, ensure_ascii=draw(st.booleans()))}
+    messages = [
+        {"role": "user", "content": draw(SAID)},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": call}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": json.dumps({"got": draw(SAID)})},
+    ]
+    return chat("", messages=messages[: draw(st.sampled_from([1, 3]))], user=draw(SAID))
+
+
+@given(conversations(), st.sampled_from(["gateway", "provider"]), st.booleans(), st.sampled_from([(), ("k[a-z]y",)]))
+def test_a_recording_is_found_by_its_own_request_whatever_was_taken_out_of_it(
+    body: dict[str, Any], source: Any, escaped: bool, patterns: tuple[str, ...]
+) -> None:
+    (one,) = cassette_of((body, provider_response(completion("Found.")))).interactions
+    asked = replace(one.request, body=json.dumps(body, ensure_ascii=escaped).encode())
+    clean, _counts = Redactor(patterns).redacted(replace(one, request=asked, about=About(source=source)))
+    kept = read_text((HEAD + interaction_text(clean)).encode(), "a.yaml")
+    matching = Matching(redact=Redactor().redacted_body)
+
+    response = ask_in(open_session(WILLING, recordings=Recordings([kept], matching)), body)
+
+    assert response.entry.message is None
+    assert response.exchange.outcome.stub is not None
 
 
 def test_interactions_of_other_endpoints_are_not_played() -> None:
