@@ -1,0 +1,26 @@
+"""What was recorded once, replayed without a network: `python -m tests.record` makes the cassette."""
+
+from mockbifrost import Session
+from openai import OpenAI
+
+from support_desk.drafts import draft, stream
+
+TICKET = "My parcel is late."
+
+
+def test_the_recorded_draft(mockbifrost: Session, client: OpenAI) -> None:
+    mockbifrost.load("tests/cassettes/parcel.yaml")
+
+    found = draft(client, TICKET)
+
+    assert found.text == "I am sorry that your parcel is late. It will be with you tomorrow."
+    assert found.provider == "openai"
+    assert found.dollars > 0
+    assert "".join(stream(client, TICKET)) == found.text
+
+
+def test_a_recording_does_not_answer_another_question(mockbifrost: Session, client: OpenAI) -> None:
+    mockbifrost.load("tests/cassettes/parcel.yaml")
+    mockbifrost.when(user="broken").reply("Send it back, please.")
+
+    assert draft(client, "My parcel is broken.").text == "Send it back, please."
