@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from openai import APIConnectionError, APIError, APIStatusError, OpenAI
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 MODEL = "openai/gpt-4o"
 APOLOGY = "Thank you for writing. A colleague will answer you today."
@@ -68,12 +68,13 @@ def conversation(ticket: str) -> list[ChatCompletionMessageParam]:
     ]
 
 
-def provider_of(answer: Any) -> str | None:
-    """Who answered in the end, after the gateway's fallbacks."""
-    return (answer.model_extra or {}).get("extra_fields", {}).get("provider")
+def provider_of(answer: ChatCompletion) -> str | None:
+    """Who answered in the end, after the gateway's fallbacks: one of the fields that the gateway adds."""
+    provider: str | None = (answer.model_extra or {}).get("extra_fields", {}).get("provider")
+    return provider
 
 
-def cost_of(usage: Any) -> float:
+def cost_of(usage: CompletionUsage | None) -> float:
     """What the gateway says that it cost."""
     cost = (usage.model_extra or {}).get("cost") if usage is not None else None
     return float(cost["total_cost"]) if cost else 0.0
