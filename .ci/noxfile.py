@@ -40,6 +40,8 @@ class Lane:
     packages: str = ""  # the folder of a package.json that npm installs
 
 
+CLIENTS_PAGE = "tests/docs/test_docs.py::test_a_page_does_what_it_says[docs/how-to/clients.md]"
+
 # A new lane is one more line here and one more dependency group in pyproject.toml.
 LANES: Mapping[str, Lane] = {
     "main": Lane(groups=("test", "clients")),
@@ -53,15 +55,19 @@ LANES: Mapping[str, Lane] = {
     ),
     "instructor": Lane(
         groups=("test", "clients-instructor"),
-        tests=("tests/clients/test_instructor.py", "tests/clients/test_generated_instructor.py"),
+        tests=("tests/clients/test_instructor.py", "tests/clients/test_generated_instructor.py", CLIENTS_PAGE),
     ),
     "litellm": Lane(
         groups=("test", "clients-litellm"),
-        tests=("tests/clients/test_litellm.py", "tests/clients/test_generated_litellm.py"),
+        tests=("tests/clients/test_litellm.py", "tests/clients/test_generated_litellm.py", CLIENTS_PAGE),
     ),
     "node": Lane(
         groups=("test",),
-        tests=("tests/clients/test_node.py", "tests/clients/test_yaml_language_server.py"),
+        tests=(
+            "tests/clients/test_node.py",
+            "tests/clients/test_node_page.py",
+            "tests/clients/test_yaml_language_server.py",
+        ),
         packages="tests/clients/node",
     ),
 }
