@@ -27,7 +27,7 @@ RECORDER = "http://127.0.0.1:8081"
 IN_A_CONTAINER = "http://mockbifrost:8080"
 """The same, as the other containers of a compose file see it."""
 PATIENCE_S = 30.0
-PIP_MAY_INSTALL = {".", "nox", "uv", "openai", "pytest", "pytest-xdist", "pydantic-ai-slim[openai]"}
+PIP_MAY_INSTALL = {".", "../mockbifrost", "nox", "uv", "openai", "pytest", "pytest-xdist", "pydantic-ai-slim[openai]"}
 COMPOSE_COMMANDS = {"up", "run", "down", "logs"}
 NOT_OURS = re.compile(r"(OPENAI|LANGCHAIN|LANGSMITH|MOCKBIFROST|PYTEST)_|(NO|HTTP|HTTPS|ALL)_PROXY$", re.IGNORECASE)
 
@@ -349,8 +349,8 @@ def _check_export(arguments: list[str]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This environment without settings of clients, with the package of this repository, and with its plugin."""
+    """This environment without settings of clients, with the package of this repository, its plugin, and anyio's."""
     kept = {name: value for name, value in os.environ.items() if not NOT_OURS.match(name)}
     kept.pop("CI", None)  # pages are read at a desk: CI shows more, and records nothing
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
-    return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "mockbifrost.pytest_plugin"}
+    return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "mockbifrost.pytest_plugin,anyio.pytest_plugin"}
