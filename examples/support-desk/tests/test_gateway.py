@@ -31,10 +31,10 @@ def test_the_gateway_gives_up_on_a_slow_provider(mockbifrost: Session, client: O
 
 
 def test_the_desk_itself_gives_up_on_a_slow_gateway(mockbifrost: Session, client: OpenAI) -> None:
-    # Here the wait is real, but the client's patience is fifty milliseconds.
+    # Here the wait is real, but the client's patience is two hundred milliseconds.
     mockbifrost.when().reply("Too late.").pace(ttft="1m", speed=1)
 
-    assert draft(client.with_options(max_retries=0, timeout=0.05), TICKET).text == APOLOGY
+    assert draft(client.with_options(max_retries=0, timeout=0.2), TICKET).text == APOLOGY
 
 
 def test_a_draft_knows_what_it_cost(mockbifrost: Session, client: OpenAI) -> None:
