@@ -7,12 +7,11 @@ from openai import OpenAI
 from support_desk.drafts import APOLOGY, BudgetSpent, draft
 
 TICKET = "My parcel is late."
+PRICES = {"openai/gpt-4o": {"input": 2.50, "output": 10.00}}  # dollars for a million tokens
 
 
 def test_another_provider_steps_in(mockbifrost: Session, client: OpenAI) -> None:
-    mockbifrost.load(
-        {"version": 1, "gateway": {"fallbacks": {"openai/gpt-4o": ["anthropic/claude-sonnet-4-5"]}}, "stubs": []}
-    )
+    mockbifrost.configure(fallbacks={"openai/gpt-4o": ["anthropic/claude-sonnet-4-5"]})
     mockbifrost.when(provider="openai").error("unavailable")
     mockbifrost.when(provider="anthropic").reply("It comes tomorrow.")
 
@@ -22,7 +21,7 @@ def test_another_provider_steps_in(mockbifrost: Session, client: OpenAI) -> None
 
 def test_the_gateway_gives_up_on_a_slow_provider(mockbifrost: Session, client: OpenAI) -> None:
     # Time is scripted: twenty seconds pass for the gateway, and none for the test.
-    mockbifrost.load({"version": 1, "gateway": {"providers": {"openai": {"timeout": "10s"}}}})
+    mockbifrost.configure(providers={"openai": {"timeout": "10s"}})
     mockbifrost.when().reply("Too late.").upstream(slow="20s")
 
     assert draft(client.with_options(max_retries=0), TICKET).text == APOLOGY
@@ -38,22 +37,16 @@ def test_the_desk_itself_gives_up_on_a_slow_gateway(mockbifrost: Session, client
 
 
 def test_a_draft_knows_what_it_cost(mockbifrost: Session, client: OpenAI) -> None:
-    mockbifrost.load({"version": 1, "gateway": {"pricing": {"openai/gpt-4o": {"input": 2.50, "output": 10.00}}}})
+    mockbifrost.configure(pricing=PRICES)
     mockbifrost.when().reply("It comes tomorrow.", usage={"prompt_tokens": 1000, "completion_tokens": 100})
 
     assert draft(client, TICKET).dollars == pytest.approx(0.0035)
 
 
 def test_a_team_can_spend_its_budget_and_no_more(mockbifrost: Session, client: OpenAI) -> None:
-    team = {"name": "desk", "budgets": [{"limit": 0.005, "resets": "1d"}]}
-    mockbifrost.load(
-        {
-            "version": 1,
-            "gateway": {
-                "pricing": {"openai/gpt-4o": {"input": 2.50, "output": 10.00}},
-                "virtual_keys": {"sk-bf-desk": team},
-            },
-        }
+    mockbifrost.configure(
+        pricing=PRICES,
+        virtual_keys={"sk-bf-desk": {"name": "desk", "budgets": [{"limit": 0.005, "resets": "1d"}]}},
     )
     mockbifrost.when().reply("It comes tomorrow.", usage={"prompt_tokens": 1000, "completion_tokens": 100})
     desk = client.with_options(api_key="sk-bf-desk")
