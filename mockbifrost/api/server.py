@@ -96,7 +96,8 @@ class MockBifrost:
             if prepared.cassette is not None:
                 assembly = self._assembled([*self._cassettes, prepared.cassette])
             upstream = self._upstream if prepared.plan.asks else None
-            return Server(assembly, self._settings, upstream, prepared.recorder), prepared.recorder
+            server = Server(assembly, self._settings, upstream, prepared.recorder, matching=self._matching)
+            return server, prepared.recorder
         except BaseException:
             if prepared.recorder is not None:
                 prepared.recorder.close()

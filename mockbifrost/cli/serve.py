@@ -163,6 +163,7 @@ def serve(
             settings,
             asked if plan.asks else None,
             prepared.recorder,
+            matching=matching,
         )
     except (ScenarioError, CassetteError) as error:
         click.echo(str(error), err=True)

@@ -14,3 +14,9 @@ IN_SESSION: Final = "/s/"
 def session_path(id: str) -> str:
     """The path under which all that the server has is found inside a session."""
     return IN_SESSION + quote(id, safe="")
+
+
+def origin_of(host: str, port: int) -> str:
+    """`http://host:port`, as a client on this machine reaches what listens there."""
+    shown = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
