@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -13,6 +12,7 @@ from typing import Final, Self, TypeVar
 from mockbifrost.api.link import LocalLink
 from mockbifrost.api.loading import read_all
 from mockbifrost.api.session import Session
+from mockbifrost.api.sessions import AnyServer
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.record_mode import RecordMode
@@ -37,7 +37,7 @@ TICK_S: Final = 0.5
 STOPPED: Final = "the server has stopped; start another one, and make the session there"
 
 
-class MockBifrost:
+class MockBifrost(AnyServer):
     """A server in a thread of its own. `with MockBifrost() as server:` returns when it listens; leaving stops it.
 
     Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, of scenarios and of
@@ -176,11 +176,6 @@ class MockBifrost:
         """`http://127.0.0.1:PORT`."""
         return self._running().origin
 
-    @property
-    def base_url(self) -> str:
-        """What a client is given to reach the default session."""
-        return self._running().base_url
-
     def run(self, action: Callable[[], T]) -> T:
         """Run an action on the server's event loop and wait for it: the one way for other threads to touch its state."""
         loop, thread = self._loop, self._thread
@@ -209,28 +204,6 @@ class MockBifrost:
         if failed:
             raise failed[0]
         return done[0]
-
-    @contextmanager
-    def session(
-        self,
-        id: str | None = None,
-        *,
-        seed: int | None = None,
-        clock: ClockMode | None = None,
-        version: ProfileName | None = None,
-        verify: bool = True,
-    ) -> Iterator[Session]:
-        """A new session for the length of a block, verified when it is left without an exception.
-
-        `seed` and `version` beat those of the files. Raises UsageError where the session can't be had.
-        """
-        session = self.open_session(id, seed=seed, clock=clock, version=version)
-        try:
-            yield session
-            if verify:
-                session.verify()
-        finally:
-            session.finish()
 
     def open_session(
         self,

@@ -9,6 +9,15 @@ BASE: Final = "/pydanticai/v1"
 """Where the endpoint begins, as clients are told."""
 IN_SESSION: Final = "/s/"
 """What stands before the id of a session."""
+CONTROL: Final = "/__mockbifrost"
+"""Where the control API begins."""
+CONTROL_TOKEN: Final = "MOCKBIFROST_CONTROL_TOKEN"
+"""The variable with what the control API wants on an address that is not loopback."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def session_path(id: str) -> str:

@@ -22,7 +22,7 @@ from mockbifrost.cassette.recordings import DEFAULT, Matching
 from mockbifrost.clock import CLOCK_MODES
 from mockbifrost.errors import CassetteError, ScenarioError
 from mockbifrost.scenario.load import load_sent
-from mockbifrost.serve.addresses import BASE, session_path
+from mockbifrost.serve.addresses import BASE, CONTROL, session_path
 from mockbifrost.serve.asgi import Message, Receive, Send
 from mockbifrost.serve.body import ClientGone
 from mockbifrost.serve.replies import plain_json, refusal, send_reply
@@ -39,6 +39,7 @@ from mockbifrost.serve.wanted import (
     wanted_files,
     wanted_ids,
     wanted_session,
+    wanted_span,
     wanted_stub,
 )
 from mockbifrost.serve.watch import METRICS_TYPE, MOST_LISTENERS, Listener, Watch
@@ -49,11 +50,10 @@ from mockbifrost.session.registry import Refused, Sessions
 from mockbifrost.session.sent import SentFile, put, take
 from mockbifrost.session.session import Session, as_json
 from mockbifrost.session.verify import verify
-from mockbifrost.vocabulary.durations import parse_duration
 from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.request import InvalidBody
 
-ROOT: Final = "/__mockbifrost"
+ROOT: Final = CONTROL
 _OPEN: Final = (f"{ROOT}/ready", f"{ROOT}/version")
 _NDJSON: Final = "application/x-ndjson"
 _DESCRIPTION: Final = "openapi.yaml"
@@ -318,10 +318,7 @@ class Control:
             raise Bad('The clock takes {"advance": "5m"} and {"mode": "fixed" | "flow" | "real"}.')
         if mode is not None and mode not in CLOCK_MODES:
             raise Bad(f"{mode!r} is no mode of the clock; fixed, flow and real are.")
-        try:
-            seconds = 0.0 if advance is None else parse_duration(advance)
-        except ValueError as error:
-            raise Bad(f"advance: {error}") from None
+        seconds = 0.0 if advance is None else wanted_span(advance)
         if mode is not None:
             session.clock.set_mode(mode)
         session.clock.advance(seconds)

@@ -8,6 +8,7 @@ from typing import Final
 
 from mockbifrost.clock import ClockMode
 from mockbifrost.errors import UsageError
+from mockbifrost.serve.addresses import is_loopback
 from mockbifrost.session.registry import MOST_SESSIONS
 from mockbifrost.wire.profiles import ProfileName
 
@@ -40,4 +41,4 @@ class ServerSettings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return is_loopback(self.host)

@@ -17,6 +17,7 @@ from mockbifrost.serve.replies import Reply, refusal
 from mockbifrost.serve.settings import MOST_BODY_BYTES
 from mockbifrost.session.registry import LONGEST_ID
 from mockbifrost.session.sent import USES, SentFile
+from mockbifrost.vocabulary.durations import parse_duration
 from mockbifrost.vocabulary.node import described, did_you_mean, in_quotes, shortened
 from mockbifrost.vocabulary.settings import GatewaySettings
 from mockbifrost.wire.jsontypes import encode
@@ -25,6 +26,7 @@ from mockbifrost.wire.profiles import PROFILES
 _OF_A_SESSION: Final = ("id", "seed", "clock", "version")
 _OF_A_FILE: Final = ("name", "text", "use", "line")
 LARGEST_LINE: Final = 1_000_000_000
+LONGEST_S: Final = 1e10
 
 
 class Bad(Exception):
@@ -117,6 +119,18 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Bad("The body must be a JSON object.")
     return value
+
+
+def wanted_span(value: object) -> float:
+    """How far a clock is moved: a duration, or seconds as a number."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        seconds = float(value) if number else parse_duration(value)  # type: ignore[arg-type]  # it refuses what is none
+    except (ValueError, OverflowError) as error:
+        raise Bad(f"advance: {error}") from None
+    if not 0 <= seconds <= LONGEST_S:
+        raise Bad(f"advance: time can't be moved by {seconds:g} s: only forward, and by years at most.")
+    return seconds
 
 
 def only(request: Request, *known: str) -> dict[str, str]:
