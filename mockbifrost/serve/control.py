@@ -202,11 +202,12 @@ class Control:
         return _json({"added": _stubs_json(session, ids)}, 201)
 
     async def _put(self, request: Request, session: Session) -> Response:
-        id = checked_stub_id(request.path_params["stub"])
+        id = request.path_params["stub"]
         if any(stub.id == id and not stub.added for stub in session.stub_states()):
             raise Bad(
                 f"Stub {id!r} is a file's; put another one in front of it, under another id.", 409, "stub_of_a_file"
             )
+        checked_stub_id(id)
         stub = await wanted_stub(request, session.loads + 1, session.gateway.settings)
         try:
             put(session, id, stub)
@@ -216,14 +217,14 @@ class Control:
         return _json(state)
 
     async def _files(self, request: Request, session: Session) -> Response:
-        return self._taken(session, await wanted_files(request))
+        return self._taken(session, *await wanted_files(request, self._matching))
 
     async def _cassette(self, request: Request, session: Session) -> Response:
-        return self._taken(session, [await wanted_cassette(request, session.loads + 1)])
+        return self._taken(session, [await wanted_cassette(request, session.loads + 1)], self._matching)
 
-    def _taken(self, session: Session, sent: list[SentFile]) -> Response:
+    def _taken(self, session: Session, sent: list[SentFile], matching: Matching) -> Response:
         try:
-            ids, recordings = take(session, sent, self._matching)
+            ids, recordings = take(session, sent, matching)
         except (ScenarioError, CassetteError) as error:
             raise refused(error) from None
         return _json({"added": _stubs_json(session, ids), "recordings": recordings}, 201)

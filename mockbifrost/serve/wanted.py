@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, get_args
 
 import orjson
 from starlette.requests import Request
 
+from mockbifrost.cassette.keys import Ignore
+from mockbifrost.cassette.recordings import Matching, OnEnd
 from mockbifrost.clock import CLOCK_MODES
-from mockbifrost.errors import CassetteError, Finding, ScenarioError
+from mockbifrost.errors import CassetteError, Finding, ScenarioError, UsageError
 from mockbifrost.scenario.load import load_sent, stub_from_mapping
 from mockbifrost.scenario.loaded import LoadedStub
 from mockbifrost.serve.body import BodyRefused, read_body
@@ -25,6 +28,7 @@ from mockbifrost.wire.profiles import PROFILES
 
 _OF_A_SESSION: Final = ("id", "seed", "clock", "version")
 _OF_A_FILE: Final = ("name", "text", "use", "line")
+_OF_MATCHING: Final = ("ignore", "exact", "on_end")
 LARGEST_LINE: Final = 1_000_000_000
 LONGEST_S: Final = 1e10
 
@@ -141,12 +145,11 @@ def only(request: Request, *known: str) -> dict[str, str]:
     return dict(request.query_params)
 
 
-def checked_stub_id(id: str) -> str:
-    """An id that a stub may be put under."""
+def checked_stub_id(id: str) -> None:
+    """Raises Bad for what can't be the id of a stub."""
     if not id or len(id) > LONGEST_ID or not id.isprintable() or " " in id or "/" in id:
         text = f"{id[:50]!r} is no id of a stub: 1 to {LONGEST_ID} printable characters without blanks and `/` are."
         raise Bad(text)
-    return id
 
 
 async def wanted_stub(request: Request, number: int, base: GatewaySettings) -> LoadedStub:
@@ -168,18 +171,38 @@ async def wanted_stub(request: Request, number: int, base: GatewaySettings) -> L
 
 
 def _line(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= len(text) <= 9:
+    if text.isascii() and text.isdigit() and len(text) <= 9 and int(text):
         return int(text)
     raise Bad(f"line must be the number of a line, not {text[:50]!r}.")
 
 
-async def wanted_files(request: Request) -> list[SentFile]:
-    """Files with their names and texts."""
+async def wanted_files(request: Request, matching: Matching) -> tuple[list[SentFile], Matching]:
+    """Files with their names and texts, and how the recordings among them are found where they are not as others are."""
     given = await object_of(request)
     rows = given.pop("files", None)
-    if given or not isinstance(rows, list):
+    if not isinstance(rows, list):
         raise Bad('Files are sent as {"files": [{"name": "refund.yaml", "text": "…"}]}.')
-    return [_wanted_file(row, number) for number, row in enumerate(rows)]
+    found = [_wanted_file(row, number) for number, row in enumerate(rows)]
+    return found, _matching(given, matching)
+
+
+def _matching(given: Mapping[str, Any], matching: Matching) -> Matching:
+    for key in given:
+        if key not in _OF_MATCHING:
+            raise Bad(_advised(f"Files are not sent with {shortened(key)!r}", did_you_mean(key, _OF_MATCHING)))
+    wanted = {key: value for key, value in given.items() if value is not None}
+    if not isinstance(wanted.get("exact", False), bool):
+        raise Bad(f"exact must be true or false, got {described(wanted['exact'])}.")
+    _one_of("on_end", wanted, get_args(OnEnd))
+    if "ignore" in wanted:
+        paths = wanted["ignore"]
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+            raise Bad(f"ignore must be a list of texts, got {described(paths)}.")
+        try:
+            wanted["ignore"] = Ignore(paths)
+        except UsageError as error:
+            raise Bad(str(error)) from None
+    return replace(matching, **wanted)
 
 
 def _wanted_file(row: Any, number: int) -> SentFile:

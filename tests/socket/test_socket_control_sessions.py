@@ -272,6 +272,7 @@ def test_what_is_wrong_is_all_told_and_nothing_is_added(port: int) -> None:
     )
     assert found == [
         {
+            "file": "sent 1",
             "line": 5,
             "column": 13,
             "key_path": "stubs[1].when.usr",
@@ -279,6 +280,7 @@ def test_what_is_wrong_is_all_told_and_nothing_is_added(port: int) -> None:
             "hint": "did you mean 'user'?",
         },
         {
+            "file": "sent 1",
             "line": 6,
             "column": 6,
             "key_path": "stubs[2].eror",
