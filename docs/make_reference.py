@@ -72,8 +72,8 @@ TEMPLATES: Final = {
 def control_addresses() -> Iterator[tuple[str, str, str]]:
     """The control API, as its own description has it."""
     for path, item in description()["paths"].items():
-        shown = path.replace("{id}", "NAME").replace("{n}", "N").replace("{name}", "GATE")
-        for method in ("get", "post", "delete"):
+        shown = path.replace("{id}", "NAME").replace("{n}", "N").replace("{name}", "GATE").replace("{stub}", "STUB")
+        for method in ("get", "post", "put", "delete"):
             if method in item:
                 yield method.upper(), ROOT + shown, item[method]["summary"]
 
@@ -396,9 +396,11 @@ def python_tables() -> Iterator[str]:
         "## Python\n\nThe fixture `mockbifrost` of pytest is a `Session`, fresh for each test; `mockbifrost_server` is "
         "the `MockBifrost` behind it, one for each worker.\n"
     )
-    for kind in (api.MockBifrost, api.Session, api.When, api.Call, api.SessionClock, api.Gate):
+    yield table(["", ""], [member_row("connect", api.connect)])
+    built = (api.MockBifrost, api.MockBifrostProcess)
+    for kind in (*built, api.RemoteBifrost, api.AnyServer, api.Session, api.When, api.Call, api.SessionClock, api.Gate):
         rows = [member_row(name, member) for name, member in vars(kind).items() if is_public(name, member, kind)]
-        constructor = f"`{kind.__name__}{signature(kind)}`\n\n" if kind is api.MockBifrost else ""
+        constructor = f"`{kind.__name__}{signature(kind)}`\n\n" if kind in built else ""
         said = first_sentence(kind)
         yield f"### {kind.__name__}\n\n{constructor}{said}\n\n{table(['', ''], [row for row in rows if row])}"
 

@@ -18,7 +18,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from mockbifrost import __version__
-from mockbifrost.cassette.recordings import DEFAULT, Matching
+from mockbifrost.cassette.recordings import DEFAULT, Matching, Recording
 from mockbifrost.clock import CLOCK_MODES
 from mockbifrost.errors import CassetteError, ScenarioError
 from mockbifrost.scenario.load import load_sent
@@ -265,7 +265,14 @@ class Control:
         return _json({"calls": rows})
 
     async def _verify(self, request: Request, session: Session) -> Response:
-        verdict = verify(session, await wanted_ids(request))
+        own = await wanted_ids(request)
+        unknown = own - {stub.id for stub in session.stubs}
+        if unknown:
+            text = (
+                f"There is no stub {min(unknown)!r} in session {session.id!r}: was it removed? GET …/stubs lists them."
+            )
+            raise Bad(text, 404, "unknown_stub")
+        verdict = verify(session, own)
         found = {"problems": list(verdict.problems), "remarks": list(verdict.remarks)}
         if verdict.problems:
             raise Bad(verdict.text(), 409, "not_verified", found)
@@ -283,6 +290,7 @@ class Control:
         told: dict[str, Any] = {
             "text": found.text(),
             "answers": None if answers is None else _stubs_json(session, {answers.id})[0],
+            "plays": None if found.plays is None else _recording_json(found.plays),
             "refused": found.refused,
             "others": [other.to_json() for other in found.others],
         }
@@ -366,6 +374,12 @@ def _any_name(path: str) -> str:
 def _stubs_json(session: Session, ids: Collection[str]) -> list[dict[str, Any]]:
     """Those of the session's stubs that have these ids."""
     return [stub.to_json() for stub in session.stub_states() if stub.id in ids]
+
+
+def _recording_json(recording: Recording) -> dict[str, Any]:
+    """Which recording of which cassette."""
+    ref = recording.ref
+    return {"name": ref.label, "file": ref.source, "line": ref.line or 0}
 
 
 def _json(value: Any, status: int = 200) -> Response:

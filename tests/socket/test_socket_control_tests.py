@@ -246,6 +246,15 @@ def test_verify_says_what_a_failed_test_would(server: MockBifrost, mock: Session
     assert len(body["problems"]) == 2
 
 
+def test_a_stub_that_is_not_there_can_not_have_been_used(server: MockBifrost, mock: Session) -> None:
+    mock.when(user="never").reply("x")
+    id = mock.stubs[0].id
+    mock.clear_stubs()
+
+    message = refused(do(server, mock, "POST", "/verify", {"own": [id]}), 404, "unknown_stub")
+    assert message.startswith(f"There is no stub {id!r} in session {mock.id!r}: was it removed?")
+
+
 @pytest.mark.parametrize("body", [{"own": "x"}, {"own": [1]}, {"owned": []}])
 def test_what_can_not_be_verified(server: MockBifrost, mock: Session, body: Any) -> None:
     refused(do(server, mock, "POST", "/verify", body), 400, "bad_request")
@@ -264,6 +273,14 @@ def test_a_request_is_explained_and_nothing_counted(server: MockBifrost, mock: S
     assert ("answers" in nobody, len(nobody["others"])) == (False, 2)
     assert [stub.used for stub in mock.stubs] == [0, 0]
     assert mock.requests == ()
+
+
+def test_a_recording_that_answers_is_named(server: MockBifrost, mock: Session) -> None:
+    done(server, mock, "POST", "/cassettes?file=tapes/haiku.yaml", CASSETTE.encode(), 201)
+    found = done(server, mock, "POST", "/explain", body_of(CASSETTE))
+
+    assert ("answers" in found, found["plays"]["file"]) == (False, "tapes/haiku.yaml")
+    assert found["plays"]["name"] in found["text"]
 
 
 def test_an_explanation_goes_by_the_headers_of_the_request(server: MockBifrost, mock: Session) -> None:
