@@ -95,11 +95,12 @@ def found_file(given: Given, what: str, item: pytest.Item, options: Options) -> 
             return path
     names = [file.name for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in _ENDINGS]
     near = get_close_matches(Path(given).name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = f" Did you mean {near[0]!r}?" if near else ""
     do = "" if what == "scenario" else ", or record it: pytest --mockbifrost-record=once --mockbifrost-upstream URL"
+    looked = " and ".join([str(folder) for folder in folders])
     raise UsageError(
-        f"mockbifrost marker of {item.nodeid}: {what}={str(given)!r} is not there; {hint}"
-        f"looked in {', '.join([str(folder) for folder in folders])}; name it as it is seen from the file of the test{do}"
+        f"mockbifrost marker of {item.nodeid}: {what}={str(given)!r} is not there.{hint}\n"
+        f"  looked in {looked}\n  do: name it as it is seen from the file of the test{do}"
     )
 
 
