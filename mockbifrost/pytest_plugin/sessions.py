@@ -127,7 +127,9 @@ class Run:
         self._failed = True
         if not report.failed or not self._held:
             return ""
-        problems = [problem for held in self._held for problem in _problems(held, self._root)]
+        if report.when == "setup" and not any(_asked(held.session) for held in self._held):
+            return ""
+        problems = [problem for held in self._held for problem in _problems(held)]
         return redact_text("\n\n".join([self._told(), *problems]))
 
     def close(self) -> str:
@@ -136,19 +138,15 @@ class Run:
         if not self._failed:
             for held in self._held:
                 if held.verify:
-                    problems += _problems(held, self._root)
+                    problems += _problems(held)
             if problems:
                 self._traffic = redact_text(self._told())
         for held in reversed(self._held):
             problems += _ended(held, self._request.config, self._item.nodeid)
         return redact_text("\n\n".join(problems))
 
-    @property
-    def _root(self) -> Path:
-        return self._options.root
-
     def _told(self) -> str:
-        return "\n".join([traffic(held.session, self._root) for held in self._held])
+        return "\n".join([traffic(held.session, self._options.root) for held in self._held])
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +204,7 @@ def _among(path: Path, loaded: tuple[Path, ...]) -> bool:
     return any(here == one.resolve() or one.resolve() in here.parents for one in loaded)
 
 
-def _problems(held: _Held, root: Path) -> list[str]:
+def _problems(held: _Held) -> list[str]:
     """What is wrong with a session; of one that is not verified only what nothing answered."""
     session = held.session
     if not held.verify:
@@ -221,6 +219,14 @@ def _problems(held: _Held, root: Path) -> list[str]:
     if held.cassette is not None:
         problems += _unplayed(session, held.cassette)
     return problems
+
+
+def _asked(session: Session) -> bool:
+    """Whether anything came in, as far as can be told."""
+    try:
+        return bool(session.requests)
+    except MockBifrostError:
+        return False
 
 
 def _unplayed(session: Session, cassette: Path) -> list[str]:
