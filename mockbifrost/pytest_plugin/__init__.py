@@ -10,8 +10,8 @@ import pytest
 from mockbifrost.pytest_plugin.options import add_options, check, header, options_of
 
 if TYPE_CHECKING:
-    from mockbifrost.api import MockBifrost, Session
-    from mockbifrost.api.remote import RemoteBifrost
+    from mockbifrost.api import Session
+    from mockbifrost.pytest_plugin.servers import AnyServer
     from mockbifrost.pytest_plugin.sessions import Run, Sessions
 
 _RUN: pytest.StashKey[Run] = pytest.StashKey()
@@ -39,7 +39,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def mockbifrost_server(pytestconfig: pytest.Config) -> Iterator[MockBifrost | RemoteBifrost]:
+def mockbifrost_server(pytestconfig: pytest.Config) -> Iterator[AnyServer]:
     """One server for all tests of this worker, with the files of `mockbifrost_scenarios`; with `--mockbifrost-url` the one there."""
     from mockbifrost.pytest_plugin.servers import shared_server
 

@@ -39,7 +39,7 @@ class Options:
 
 def add_options(parser: pytest.Parser) -> None:
     """Add ours."""
-    group = parser.getgroup("mockbifrost", "a stand-in for the Bifrost AI gateway")
+    group = parser.getgroup("mockbifrost", "mockbifrost, a stand-in for the Bifrost AI gateway")
     group.addoption(
         "--mockbifrost-record",
         choices=MODES,

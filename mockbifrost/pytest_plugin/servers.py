@@ -12,17 +12,20 @@ from mockbifrost.pytest_plugin.options import KEY, TOKEN, Options
 from mockbifrost.serve.upstream_settings import upstream_of
 
 if TYPE_CHECKING:
-    from mockbifrost.api.remote import RemoteBifrost
     from mockbifrost.pytest_plugin.marker import Marked
 
+    AnyServer = MockBifrost
+    """What sessions are had from."""
 
-def shared_server(options: Options) -> AbstractContextManager[MockBifrost | RemoteBifrost]:
+
+def shared_server(options: Options) -> AbstractContextManager[AnyServer]:
     """The server of a worker: its own, or the running one, which has files of its own."""
     if options.url is None:
         return MockBifrost(options.scenarios, seed=options.seed)
-    from mockbifrost.api.remote import connect
+    from mockbifrost.api.remote import connect  # type: ignore[import-not-found]  # of another branch
 
-    return connect(options.url, token=os.environ.get(TOKEN) or None)
+    found: AbstractContextManager[AnyServer] = connect(options.url, os.environ.get(TOKEN) or None)
+    return found
 
 
 def recording_server(options: Options, marked: Marked, cassette: Path) -> MockBifrost:

@@ -27,9 +27,9 @@ from mockbifrost.pytest_plugin.report import traffic, unanswered
 from mockbifrost.wire.redact import redact_text
 
 if TYPE_CHECKING:
-    from mockbifrost.api.remote import RemoteBifrost
     from mockbifrost.cassette.recordings import OnEnd
     from mockbifrost.clock import ClockMode
+    from mockbifrost.pytest_plugin.servers import AnyServer
     from mockbifrost.wire.profiles import ProfileName
 
 _OF_A_SESSION: Final = ("seed", "speed", "clock", "version", "ignore", "exact", "on_end")
@@ -94,7 +94,7 @@ class Run:
         options = self._options
         settings = {key: value for key, value in _fields(said).items() if key in _OF_A_SESSION and value is not None}
         recorder = None
-        server: MockBifrost | RemoteBifrost
+        server: AnyServer
         if cassette is not None and cassette.record:
             from mockbifrost.pytest_plugin.servers import recording_server
 

@@ -30,4 +30,5 @@ def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.P
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("CI", raising=False)
     pytester.makepyfile(helper=ASK)
+    pytester.syspathinsert()
     return pytester

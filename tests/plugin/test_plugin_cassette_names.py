@@ -53,6 +53,8 @@ def test_a_cassette_lies_beside_its_test_or_in_the_folder_of_the_settings() -> N
     module = root / "tests" / "agents" / "test_refund.py"
 
     assert own_file(module, "test_asked", None, root) == root / "tests/agents/cassettes/test_refund/test_asked.yaml"
-    assert own_file(module, "test_asked", root / "tapes", root) == root / "tapes/tests/agents/test_refund/test_asked.yaml"
+    assert (
+        own_file(module, "test_asked", root / "tapes", root) == root / "tapes/tests/agents/test_refund/test_asked.yaml"
+    )
     elsewhere = own_file(Path("/other/test_x.py"), "test_asked", root / "tapes", root)
     assert elsewhere == root / "tapes/test_x/test_asked.yaml"

@@ -10,7 +10,9 @@ REFUND = "version: 1\nstubs:\n  - when: {user: refund}\n    reply: Done.\n"
 STATUS = "version: 1\nstubs:\n  - when: {user: status}\n    reply: All is well.\n"
 
 
-def test_a_scenario_is_looked_for_beside_the_test_and_then_in_the_folders_of_the_settings(runs: pytest.Pytester) -> None:
+def test_a_scenario_is_looked_for_beside_the_test_and_then_in_the_folders_of_the_settings(
+    runs: pytest.Pytester,
+) -> None:
     runs.makeini("[pytest]\nmockbifrost_scenarios = shared/status.yaml")
     runs.mkdir("shared").joinpath("status.yaml").write_text(STATUS, encoding="utf-8")
     runs.path.joinpath("shared", "more.yaml").write_text(STATUS.replace("status", "more"), encoding="utf-8")

@@ -188,7 +188,9 @@ def test_a_broken_cassette_fails_the_test_with_what_is_wrong_with_it(runs: pytes
     result = run(runs, "def test_it(mockbifrost):\n    pass")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*cassettes/test_it/test_it.yaml: interactions: `interactions` must be a list, got the number 3; *"])
+    result.stdout.fnmatch_lines(
+        ["*cassettes/test_it/test_it.yaml: interactions: `interactions` must be a list, got the number 3; *"]
+    )
     assert "sessions.py" not in told(result)
     assert "session t1" not in told(result)
 
@@ -213,7 +215,11 @@ def test_workers_record_side_by_side(runs: pytest.Pytester, upstream: MockBifros
             {},
             "ERROR: --mockbifrost-upstream: nobody asks an upstream where nothing is recorded; add --mockbifrost-record=once, *",
         ),
-        (("--mockbifrost-record=sometimes",), {}, "*error: argument --mockbifrost-record: invalid choice: 'sometimes'*"),
+        (
+            ("--mockbifrost-record=sometimes",),
+            {},
+            "*error: argument --mockbifrost-record: invalid choice: 'sometimes'*",
+        ),
         (
             ("--mockbifrost-record=all", "--mockbifrost-upstream=http://127.0.0.1:9"),
             {"CI": "true"},

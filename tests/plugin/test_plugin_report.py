@@ -119,7 +119,9 @@ def test_only_the_last_requests_are_shown_and_nothing_like_a_key(runs: pytest.Py
 def test_a_session_without_requests_says_where_clients_should_have_gone(runs: pytest.Pytester) -> None:
     result = run(runs, "def test_none(mockbifrost):\n    assert mockbifrost.calls")
 
-    result.stdout.fnmatch_lines(["session t1: no request came in; clients are given http://127.0.0.1:*/s/t1/pydanticai/v1"])
+    result.stdout.fnmatch_lines(
+        ["session t1: no request came in; clients are given http://127.0.0.1:*/s/t1/pydanticai/v1"]
+    )
 
 
 def test_nothing_is_told_of_tests_that_pass_are_skipped_or_use_no_session(runs: pytest.Pytester) -> None:
