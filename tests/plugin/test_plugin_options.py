@@ -93,12 +93,12 @@ def test_the_options_say_what_they_do(runs: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "mockbifrost, a stand-in for the Bifrost AI gateway:",
-            "  --mockbifrost-record={none,once,new_episodes,all}",
-            "  --mockbifrost-upstream=URL",
-            "  --mockbifrost-upstream-kind={gateway,provider}",
-            "  --mockbifrost-record-in-ci",
-            "  --mockbifrost-url=URL",
-            "  --mockbifrost-seed=N",
+            "  --mockbifrost-record=*none*once*new_episodes*all*",
+            "  --mockbifrost-upstream=URL*",
+            "  --mockbifrost-upstream-kind=*gateway*provider*",
+            "  --mockbifrost-record-in-ci*",
+            "  --mockbifrost-url=URL*",
+            "  --mockbifrost-seed=N *",
             "  --no-mockbifrost-verify",
             "  mockbifrost_scenarios (paths):",
             "  mockbifrost_cassettes (string):",
