@@ -48,7 +48,7 @@ def async_client(
     timeout: float | None = None,
     default_headers: Mapping[str, str] | None = None,
 ) -> AsyncOpenAI:
-    """The same for async code. Each has connections of its own, so that one event loop's are never used in another one."""
+    """A client of the session for async code. Each has connections of its own, so that one event loop's are never used in another one."""
     with needed("clients.openai.async_client", "openai", "openai"):
         import openai
     return openai.AsyncOpenAI(
