@@ -1,11 +1,14 @@
-"""What Python users hold: a server in a thread, and the sessions of their tests."""
+"""What Python users hold: a server in a thread, in a process or elsewhere, and the sessions of their tests."""
 
 from __future__ import annotations
 
+from mockbifrost.api.process import MockBifrostProcess
+from mockbifrost.api.remote import RemoteBifrost, connect
 from mockbifrost.api.request import Answered, Call, Mismatch, NearMiss, Place, Request, Try
 from mockbifrost.api.said import Message, ToolCall
 from mockbifrost.api.server import MockBifrost
 from mockbifrost.api.session import Gate, Session, SessionClock
+from mockbifrost.api.sessions import AnyServer
 from mockbifrost.api.snapshot import Snapshot
 from mockbifrost.api.steps import Step, step
 from mockbifrost.api.when import When
@@ -14,13 +17,16 @@ from mockbifrost.session.session import StubState
 
 __all__ = [
     "Answered",
+    "AnyServer",
     "Call",
     "Gate",
     "Message",
     "Mismatch",
     "MockBifrost",
+    "MockBifrostProcess",
     "NearMiss",
     "Place",
+    "RemoteBifrost",
     "Request",
     "Row",
     "Session",
@@ -31,5 +37,6 @@ __all__ = [
     "ToolCall",
     "Try",
     "When",
+    "connect",
     "step",
 ]
