@@ -694,7 +694,7 @@ def _is_cut(answer: Answer | None, heard: Cuts | NoChunks | Hangs) -> bool:
     if isinstance(heard, Hangs):
         return False
     kept = heard.kept if isinstance(heard, Cuts) else 0
-    return answer is None or not any([delta.finish_reason for delta in answer.draft.deltas[:kept]])
+    return answer is None or not any(delta.finish_reason for delta in answer.draft.deltas[:kept])
 
 
 def _said_by_provider(failure: Failure | Broke) -> Failure | None:

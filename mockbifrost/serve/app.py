@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
@@ -14,8 +15,8 @@ from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
 from mockbifrost.serve.settings import MOST_BODY_BYTES
-from mockbifrost.session.registry import DEFAULT, Refused, Sessions
 from mockbifrost.session.asked import said_in
+from mockbifrost.session.registry import DEFAULT, Refused, Sessions
 from mockbifrost.session.session import Session
 from mockbifrost.wire.envelope import WireError, error_json, http_status
 from mockbifrost.wire.headers import JSON_TYPE, RequestHeaders, cors, origin_allowed
@@ -83,10 +84,8 @@ class Application:
     async def _came_late(self, id: str, scope: Message, receive: Receive) -> None:
         """Tell a finished session of a request that is refused."""
         said: str | None = None
-        try:
+        with suppress(BodyRefused, ClientGone):
             said = said_in(await read_body(receive, scope["headers"], MOST_BODY_BYTES))
-        except (BodyRefused, ClientGone):
-            pass
         self._sessions.came_late(id, scope["method"], scope["path"], said)
 
     def _session(self, scope: Message, named: str | None) -> Session | Refused:

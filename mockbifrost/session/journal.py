@@ -253,3 +253,4 @@ class Journal:
         self._entries.clear()
         self._bytes = 0
         self.dropped = self.dropped_errors = 0
+        self.changed()

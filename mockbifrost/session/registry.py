@@ -23,6 +23,7 @@ from mockbifrost.scenario.stubs import Layer, Stubs
 from mockbifrost.session.providers import Providers
 from mockbifrost.session.session import Session
 from mockbifrost.wire.profiles import ProfileName
+from mockbifrost.wire.redact import redact_text
 
 DEFAULT: Final = "default"
 FINISHED: Final = 1_000
@@ -142,7 +143,9 @@ class Sessions:
         finished = self._finished.get(id)
         if finished is not None:
             finished.count += 1
-            finished.late.append(LateRequest(finished.count, round(now_s() - finished.at_s, 6), method, path, said))
+            finished.late.append(
+                LateRequest(finished.count, round(now_s() - finished.at_s, 6), method, redact_text(path), said)
+            )
 
     def late(self, id: str) -> tuple[LateRequest, ...]:
         """What came for a session after its end, as far as it is remembered; the oldest first."""

@@ -59,9 +59,10 @@ CASES = (
         chat("Where is my order?\nThanks"),
         "No stub answers this request (model \"gpt-4o\", plain, turn 0, user: 'Where is my order?\\nThanks').\n"
         "  nearest: there are no stubs at all\n"
-        "  do: mend the nearest stub, or add this one:\n"
+        "  do: add this stub:\n"
         '    - when: {user: "Where is my order?"}\n'
-        '      reply: "..."',
+        '      reply: "..."\n'
+        '    in Python: when(user="Where is my order?").reply("...")',
     ),
     Case(
         "several",
@@ -94,7 +95,7 @@ CASES = (
         chat("hi", stream=True),
         "No stub answers this request (model \"gpt-4o\", stream, turn 0, user: 'hi').\n"
         "  nearest: test.yaml:3 matches but is not active now: clock at 0s, active from 10s\n"
-        "  do: mend the nearest stub, or add this one:\n"
+        "  do: let the nearest stub answer now, or add this one:\n"
         '    - when: {user: "hi"}\n'
         '      reply: "..."',
     ),
@@ -157,7 +158,25 @@ def test_the_journal_has_the_same_near_misses() -> None:
 def test_the_stub_to_paste_answers() -> None:
     """What a miss proposes fits the very request, quotes and backslashes in it too."""
     body = chat('He said "no\\way"\nand left.')
-    _head, pasted = ask("version: 1", body).error["message"].split("add this one:\n")
-    lines = [line.removeprefix("    ") for line in pasted.splitlines()]
+    _head, pasted = ask("version: 1", body).error["message"].split("add this stub:\n")
+    *lines, python = [line.removeprefix("    ") for line in pasted.splitlines()]
 
     assert ask(stubs("\n".join(lines)), body).text == "..."
+    (keys, args), (replies, said) = _calls_in(python.removeprefix("in Python: "))
+    assert ask(stubs(json.dumps([{"when": keys, "reply": said[0]}])), body).text == "..."
+    assert (args, replies) == ((), {})
+
+
+def _calls_in(chain: str) -> list[tuple[dict[str, Any], tuple[Any, ...]]]:
+    """Keywords and arguments of `when(…).reply(…)`."""
+    found: list[tuple[dict[str, Any], tuple[Any, ...]]] = []
+
+    class Chain:
+        def __call__(self, *args: Any, **keys: Any) -> Chain:
+            found.append((keys, args))
+            return self
+
+        reply = __call__
+
+    eval(chain, {"when": Chain()})
+    return found

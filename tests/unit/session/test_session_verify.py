@@ -21,7 +21,9 @@ def test_an_unmatched_request_is_told_with_its_whole_explanation() -> None:
     verdict = verify(session)
 
     assert verdict.problems == (
-        "Request 1 (POST /pydanticai/v1/chat/completions) was not answered by any script:\n" + miss.error["message"],
+        "Request 1 (POST /pydanticai/v1/chat/completions) was not answered by any script:\n"
+        + miss.error["message"]
+        + "\n  note: the client got status 400; if the code under test went on, it has swallowed that",
     )
     assert verdict.remarks == ("Not used: test.yaml:3.",)
 
@@ -51,7 +53,8 @@ def test_stubs_of_files_that_nothing_used_are_only_listed() -> None:
 
 UNUSED = (
     "Stub 'first' (test.yaml:3) was never used.\n"
-    "  do: remove it, or check why no request reached it (`when` may not fit what was sent)"
+    "  nearest: no request came\n"
+    "  do: check why the code under test asked for nothing, or remove the stub"
 )
 
 
