@@ -608,7 +608,6 @@ class _Journey:
             speed=raw.speed,
             end=raw.end,
             raw=True,
-            cut=raw.end == "close" and raw.status < 400,
         )
 
     def missed(self, attempt: Attempt) -> Outcome:

@@ -162,21 +162,5 @@ def test_the_stub_to_paste_answers() -> None:
     *lines, python = [line.removeprefix("    ") for line in pasted.splitlines()]
 
     assert ask(stubs("\n".join(lines)), body).text == "..."
-    (keys, args), (replies, said) = _calls_in(python.removeprefix("in Python: "))
-    assert ask(stubs(json.dumps([{"when": keys, "reply": said[0]}])), body).text == "..."
-    assert (args, replies) == ((), {})
-
-
-def _calls_in(chain: str) -> list[tuple[dict[str, Any], tuple[Any, ...]]]:
-    """Keywords and arguments of `when(…).reply(…)`."""
-    found: list[tuple[dict[str, Any], tuple[Any, ...]]] = []
-
-    class Chain:
-        def __call__(self, *args: Any, **keys: Any) -> Chain:
-            found.append((keys, args))
-            return self
-
-        reply = __call__
-
-    eval(chain, {"when": Chain()})
-    return found
+    keys = eval("dict" + python.removeprefix("in Python: when").removesuffix('.reply("...")'))
+    assert ask_in(session_with({"when": keys, "reply": "..."}), body).text == "..."
