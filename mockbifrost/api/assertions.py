@@ -135,11 +135,15 @@ def search_of(wanted: Mapping[str, object], source: str, line: int) -> Search:
     )
 
 
+NAMELESS: Final = "in_stream"
 KEYS: Final = tuple(get_type_hints(Sought))
 
 
 def errors_of(request: Request) -> tuple[str, ...]:
-    """By what names the error of a request is known: the mock's own, else type and code of what the client got, in a stream too."""
+    """By what names the error of a request is known: the mock's own, else type and code of what the client got, in a stream too.
+
+    One that has neither is known by the status, or in a stream as `in_stream`.
+    """
     if request.error is not None:
         return (request.error,)
     response = request.response
@@ -149,14 +153,11 @@ def errors_of(request: Request) -> tuple[str, ...]:
         bodies = [response.body]
     else:
         bodies = [_json(event.data) for event in Decoder().feed(response.text.encode() + b"\n\n")]
-    names: list[str] = []
-    for body in bodies:
-        error = body.get("error") if isinstance(body, dict) else None
-        if isinstance(error, dict):
-            names += [str(error[key]) for key in ("type", "code") if error.get(key) is not None]
+    errors = [body["error"] for body in bodies if isinstance(body, dict) and isinstance(body.get("error"), dict)]
+    names = [str(error[key]) for error in errors for key in ("type", "code") if error.get(key) is not None]
     if not names and response.status >= 400:
-        names.append(str(response.status))
-    return tuple(dict.fromkeys(names))
+        return (str(response.status),)
+    return tuple(dict.fromkeys(names)) or (NAMELESS,) * bool(errors)
 
 
 def _json(text: str) -> object:

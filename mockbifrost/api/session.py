@@ -211,7 +211,7 @@ class Session:
         started: bool = False,
         **wanted: Unpack[Sought],
     ) -> Request:
-        """The same in async code, under asyncio or trio; other tasks go on."""
+        """The same in async code, on any event loop that anyio knows; other tasks go on."""
         from anyio.to_thread import run_sync
 
         waiting = _Waiting(_search(wanted), count, _seconds("wait_for_async", timeout), started)
