@@ -5,6 +5,7 @@ Requests are sought by the keys of `when`, which fit here what they fit in a stu
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypedDict, cast, get_type_hints
@@ -178,6 +179,7 @@ def find(requests: Sequence[Request], search: Search) -> tuple[Request, ...]:
 
 def assert_called(requests: Sequence[Request], search: Search, times: int | None, *, each: bool = False) -> None:
     """At least one call that fits, or exactly so many; `each`: requests count, a client's retries too. Raises VerificationError."""
+    __tracebackhide__ = True
     came = len(find(requests, search)) if each else len(_calls(requests, search))
     if came == times or (times is None and came):
         return
@@ -195,6 +197,7 @@ def assert_called(requests: Sequence[Request], search: Search, times: int | None
 
 def assert_not_called(requests: Sequence[Request], search: Search) -> None:
     """No request fits. Raises VerificationError."""
+    __tracebackhide__ = True
     found = find(requests, search)
     if found:
         numbers = ", ".join([str(request.number) for request in found[:LISTED]])
@@ -205,6 +208,7 @@ def assert_not_called(requests: Sequence[Request], search: Search) -> None:
 
 def assert_order(requests: Sequence[Request], searches: Sequence[Search], *, strict: bool = False) -> None:
     """Calls that fit came one after the other; `strict`: and no others did. Raises VerificationError."""
+    __tracebackhide__ = True
     calls = calls_of(requests)
     place = 0
     for number, search in enumerate(searches, 1):
@@ -227,6 +231,7 @@ def _out_of_order(
     requests: Sequence[Request], calls: Sequence[Call], begin: int, number: int, search: Search, *, strict: bool
 ) -> NoReturn:
     """The call that is missing at its place, and whether it came at another one."""
+    __tracebackhide__ = True
     title = f"Wanted as call {number} of the order one{_with(search)}"
     before = next((call for call in calls[:begin] if _fits(call, search)), None)
     after = next((call for call in calls[begin:] if _fits(call, search)), None)
@@ -242,6 +247,7 @@ def _out_of_order(
 
 def assert_cancelled(requests: Sequence[Request], search: Search) -> None:
     """A request that fits was left by its client before the response had ended. Raises VerificationError."""
+    __tracebackhide__ = True
     found = find(requests, search)
     if any(request.client_closed_at_chunk is not None for request in found):
         return
@@ -265,6 +271,7 @@ def fail_waiting(
     requests: Sequence[Request], search: Search, count: int, timeout_s: float, *, started: bool
 ) -> NoReturn:
     """Nobody waits any longer. Raises VerificationError."""
+    __tracebackhide__ = True
     found = find(requests, search)
     open_ = [request for request in found if request.open]
     got = f"got {len(found) or 'none'}" + (f", {len(open_)} of them still open" if open_ and not started else "")
@@ -303,6 +310,7 @@ def _with(search: Search) -> str:
 
 def _fail(title: str, requests: Sequence[Request], search: Search | None, do: str, *, near: bool = True) -> NoReturn:
     """Raises VerificationError: what was wanted, what came, what came nearest, what to do."""
+    __tracebackhide__ = True
     lines = [title, *traffic(requests)]
     if near and search is not None:
         lines += _nearest(requests, search)
@@ -353,6 +361,7 @@ def _who(request: Request) -> str:
     if request.error is not None:
         return f"not answered: {request.error}"
     if request.stub is not None:
-        return f"answered by {redact_text(request.stub.label)!r}"
+        label = request.stub.name or os.path.basename(request.stub.label)
+        return f"answered by {redact_text(label)!r}"
     outcome = request.trail[-1].outcome if request.trail else "gateway"
     return {"cached": "answered by the cache", "answer": "answered"}.get(outcome, f"answered by the {outcome}")

@@ -144,6 +144,7 @@ class Session:
         recordings that nothing played. `conduct`: streams that were cut and that nothing asked for again. That the client went on
         with a part of a cut stream as if it were the whole answer is wrong in any case.
         """
+        __tracebackhide__ = True
         unfinished = [when for when in self._pending.values() if not when.complete]
         if unfinished:
             first = unfinished[0]
@@ -171,18 +172,22 @@ class Session:
 
         Raises VerificationError, an AssertionError that shows what came, as all assertions of a session do.
         """
+        __tracebackhide__ = True
         assertions.assert_called(self.requests, _search(wanted), times, each=requests)
 
     def assert_not_called(self, **wanted: Unpack[Sought]) -> None:
         """No request fits."""
+        __tracebackhide__ = True
         assertions.assert_not_called(self.requests, _search(wanted))
 
     def assert_order(self, *wanted: Sought, strict: bool = False) -> None:
         """Calls that fit came in this order, others may lie between; `strict=True`: and there were no others."""
+        __tracebackhide__ = True
         assertions.assert_order(self.requests, [_search(one) for one in wanted], strict=strict)
 
     def assert_cancelled(self, **wanted: Unpack[Sought]) -> None:
         """A request that fits was left by its client before its end; up to a second of real time is waited for that."""
+        __tracebackhide__ = True
         search = _search(wanted)
 
         def decided(entries: Entries) -> bool | None:
@@ -200,6 +205,7 @@ class Session:
 
         `timeout` is real time, a duration or seconds. Raises VerificationError when it is over, UsageError for a timeout that is none.
         """
+        __tracebackhide__ = True
         waiting = _Waiting(_search(wanted), count, _seconds("wait_for", timeout), started)
         return waiting.end(self._link.watch(waiting.enough, waiting.timeout_s), self)
 
@@ -212,6 +218,7 @@ class Session:
         **wanted: Unpack[Sought],
     ) -> Request:
         """The same in async code, on any event loop that anyio knows; other tasks go on."""
+        __tracebackhide__ = True
         from anyio.to_thread import run_sync
 
         waiting = _Waiting(_search(wanted), count, _seconds("wait_for_async", timeout), started)
@@ -256,6 +263,7 @@ class _Waiting:
 
     def end(self, found: Request | None, session: Session) -> Request:
         """The request; raises VerificationError where it did not come."""
+        __tracebackhide__ = True
         if found is None:
             requests = session.requests
             assertions.fail_waiting(requests, self.search, self.count, self.timeout_s, started=self.started)

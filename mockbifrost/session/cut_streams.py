@@ -44,29 +44,27 @@ def cut_streams(entries: Iterable[Entry]) -> tuple[list[Told], list[Told]]:
         if entry.played is None or entry.played.closed:
             continue  # who has left knows that it is not the whole
         part = _part(entry)
-        what = f"Request {entry.number} ({said(conversation_of(entry.body))}) was cut"
-        what += f": its stream ended {_how(part, entry)}"
+        what = f"The stream of request {entry.number} ({said(conversation_of(entry.body))}) was cut{_after(entry)}"
         had = _times(entry, part)
         follows = (one for one in journal[place + 1 :] if _asks_again(one, entry) or _times(one, part) > had)
         follower = next(follows, None)
         if follower is None:
-            dropped.append((entry.number, f"{what}, and nothing was asked again.\n{DO}"))
+            dropped.append((entry.number, f"{what}, and nothing was asked again.\n  came: {_came(part)}\n{DO}"))
         elif not _asks_again(follower, entry):
-            text = f"{what}, and request {follower.number} goes on as if what had come were the whole answer"
-            taken.append((entry.number, f"{text}:\n  came: {_in_words(part)}\n{DO}"))
+            text = f"{what}, and request {follower.number} goes on as if what had come were the whole answer."
+            taken.append((entry.number, f"{text}\n  came: {_came(part)}\n{DO}"))
     return taken, dropped
 
 
-def _how(part: _Part, entry: Entry) -> str:
+def _after(entry: Entry) -> str:
     chunks = sum(entry.outcome.cast.content) if entry.outcome is not None else 0
-    after = f" after {chunks} chunk{'s' * (chunks != 1)}" if chunks else ""
-    if part.error is None:
-        return f"without a finish_reason{after}"
-    return f"with the error {shown(redact_text(part.error))}{after}"
+    return f" after {chunks} chunk{'s' * (chunks != 1)}" if chunks else " before its first chunk"
 
 
-def _in_words(part: _Part) -> str:
-    return shown(redact_text(part.text)) if part.text else "the tool calls " + ", ".join(sorted(part.calls))
+def _came(part: _Part) -> str:
+    came = shown(redact_text(part.text)) if part.text else ", ".join(sorted(part.calls)) or "no text"
+    end = "its end, without a finish_reason" if part.error is None else f"the error {shown(redact_text(part.error))}"
+    return f"{came}, then {end}"
 
 
 def _part(entry: Entry) -> _Part:

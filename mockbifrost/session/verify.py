@@ -17,6 +17,7 @@ from mockbifrost.wire.redact import redact_text
 
 LISTED: Final = 10
 PATIENCE_S: Final = 1.0
+_MEND: Final = "  do: mend its `when`, or check what the code under test sends, or remove the stub"
 LOOKED_AT: Final = 200
 """Among so many of the latest requests the one is looked for that came nearest to a stub that nothing used."""
 
@@ -90,7 +91,7 @@ def verify(session: Session, own: Collection[str] = (), checks: Checks = ALL_BUT
     uses = session.uses()
     for stub in (*session.stubs.own.added, *session.stubs.files.added):
         used = uses[stub.id]
-        problem = _unused(session, stub, used, stub.id in own) if checks.unused else ""
+        problem = _unused(session, stub, used, stub.id in own, checks) if checks.unused else ""
         if problem:
             problems.append(problem)
         elif not used:
@@ -145,7 +146,7 @@ def _unplayed(labels: Sequence[str]) -> str:
     )
 
 
-def _unused(session: Session, stub: Stub, used: int, own: bool) -> str:
+def _unused(session: Session, stub: Stub, used: int, own: bool, checks: Checks) -> str:
     where = f"Stub {stub.ref.label!r} ({stub.ref.place})" if stub.ref.name else f"Stub {stub.ref.place!r}"
     if stub.required is not True and stub.required is not False:
         if used != stub.required:
@@ -156,15 +157,19 @@ def _unused(session: Session, stub: Stub, used: int, own: bool) -> str:
         return ""
     if used or not (own or stub.required):
         return ""
-    return f"{where} was never used.\n{_why(session, stub)}"
+    return f"{where} was never used.\n{_why(session, stub, checks)}"
 
 
-def _why(session: Session, stub: Stub) -> str:
+def _why(session: Session, stub: Stub, checks: Checks) -> str:
     """The request that came nearest to a stub that nothing used, and what to do."""
     nearest = _nearest(session, stub)
     if nearest is None:
         return "  nearest: no request came\n  do: check why the code under test asked for nothing, or remove the stub"
     entry, mismatches = nearest
+    if checks.unmatched and any(
+        (near.source, near.line) == (stub.ref.source, stub.ref.line) for near in entry.near_misses
+    ):
+        return f"  nearest: request {entry.number}, as told above\n{_MEND}"
     request = f"request {entry.number} ({said(conversation_of(entry.body))})"
     answering = entry.outcome.stub if entry.outcome is not None else None
     if not mismatches:
@@ -176,7 +181,7 @@ def _why(session: Session, stub: Stub) -> str:
     count = len(stub.expectation.checks)
     lines = [f"  nearest: {request}, {len(mismatches)} of {count} fields differ:"]
     lines += [f"    {mismatch}" for mismatch in mismatches]
-    return "\n".join([*lines, "  do: mend its `when`, or check what the code under test sends, or remove the stub"])
+    return "\n".join([*lines, _MEND])
 
 
 def _nearest(session: Session, stub: Stub) -> tuple[Entry, tuple[Mismatch, ...]] | None:

@@ -12,7 +12,7 @@ HALF = (
     "- {times: 1, when: {user: story}, reply: One two three four., upstream: {cut: {after_chunks: 2}}}\n- reply: Fine."
 )
 SAID = [{"role": "user", "content": "A story, please"}]
-CUT = "Request 1 (user 'A story, please') was cut: its stream ended with the error "
+CUT = "The stream of request 1 (user 'A story, please') was cut after 2 chunks, and "
 ADVICE = "take a stream that ends with an error, or without a finish_reason, for a failure: raise, or ask again"
 
 
@@ -37,9 +37,8 @@ def test_who_goes_on_with_a_part_as_if_it_were_all_is_told() -> None:
 
     (problem,) = verify(session).problems
     first, came, do = problem.split("\n")
-    assert first.startswith(CUT)
-    assert first.endswith(" after 2 chunks, and request 2 goes on as if what had come were the whole answer:")
-    assert came == f"  came: {part!r}"
+    assert first == CUT + "request 2 goes on as if what had come were the whole answer."
+    assert came.startswith(f"  came: {part!r}, then the error 'provider closed the stream ")
     assert do == f"  do: in the code under test, {ADVICE}"
 
 
@@ -72,9 +71,11 @@ def test_that_nothing_was_asked_again_is_a_remark_and_with_conduct_a_problem() -
 
     (remark,) = [one for one in verify(session).remarks if "cut" in one]
     (problem,) = verify(session, checks=Checks(conduct=True)).problems
-    assert problem.startswith(CUT)
-    assert problem.endswith(f", and nothing was asked again.\n  do: in the code under test, {ADVICE}")
-    assert remark == problem.split("\n")[0]
+    first, came, do = problem.split("\n")
+    assert first == CUT + "nothing was asked again."
+    assert came.startswith("  came: 'One two', then the error ")
+    assert do == f"  do: in the code under test, {ADVICE}"
+    assert remark == first
 
 
 def test_a_tool_call_of_a_cut_stream_that_is_answered_is_told() -> None:
@@ -93,7 +94,7 @@ def test_a_tool_call_of_a_cut_stream_that_is_answered_is_told() -> None:
     ask_in(session, {"model": "gpt-4o", "messages": messages})
 
     (problem,) = verify(session).problems
-    assert f"\n  came: the tool calls {call['id']}\n" in problem
+    assert f"\n  came: {call['id']}, then the error " in problem
 
 
 @pytest.mark.parametrize(
@@ -120,5 +121,16 @@ def test_an_end_that_looks_good_is_a_cut_stream_too() -> None:
 
     (problem,) = verify(session, checks=Checks(conduct=True)).problems
     assert problem.startswith(
-        "Request 1 (user 'hi') was cut: its stream ended without a finish_reason after 1 chunk, and"
+        "The stream of request 1 (user 'hi') was cut after 1 chunk, and nothing was asked again.\n"
     )
+    assert "\n  came: 'One', then its end, without a finish_reason\n" in problem
+
+
+def test_a_stream_without_chunks_is_a_cut_stream_too() -> None:
+    session = open_session(stubs("- {reply: One two., upstream: {cut: {after_chunks: 0}}}"), version="1.6")
+    response = ask_in(session, chat("hi", stream=True))
+
+    assert response.status == 200
+    (problem,) = verify(session, checks=Checks(conduct=True)).problems
+    assert problem.startswith("The stream of request 1 (user 'hi') was cut before its first chunk, and nothing")
+    assert "\n  came: no text, then its end, without a finish_reason\n" in problem

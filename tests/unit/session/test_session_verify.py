@@ -199,3 +199,13 @@ def test_what_looks_like_a_key_is_in_no_report() -> None:
     ask_in(session, chat("sk-abcdefghijklmnopqrstuv"))
 
     assert "sk-abc" not in verify(session).text()
+
+
+def test_a_stub_that_a_miss_has_named_already_is_not_explained_again() -> None:
+    session = open_session(stubs("- {name: idle, required: true, when: {user: x}, reply: b}"))
+    ask_in(session, chat("hi"))
+
+    told = "Stub 'idle' (test.yaml:3) was never used.\n  nearest: request 1, as told above\n  do: mend its `when`,"
+    assert verify(session).problems[1].startswith(told)
+    (alone,) = verify(session, checks=Checks(unmatched=False)).problems
+    assert "\n    user  wanted contains 'x'  got 'hi'\n" in alone
