@@ -25,8 +25,12 @@ DO: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a client has of an answer whose stream was cut: the first choice's text, the ids of its tool calls, the error at its end."""
+    """What a client has of an answer whose stream was cut: the first choice's text, the ids of its tool calls, the error at its end.
 
+    `chunks` are those that say something.
+    """
+
+    chunks: int
     text: str
     calls: frozenset[str]
     error: str | None
@@ -44,7 +48,7 @@ def cut_streams(entries: Iterable[Entry]) -> tuple[list[Told], list[Told]]:
         if entry.played is None or entry.played.closed:
             continue  # who has left knows that it is not the whole
         part = _part(entry)
-        what = f"The stream of request {entry.number} ({said(conversation_of(entry.body))}) was cut{_after(entry)}"
+        what = f"The stream of request {entry.number} ({said(conversation_of(entry.body))}) was cut{_after(part)}"
         had = _times(entry, part)
         follows = (one for one in journal[place + 1 :] if _asks_again(one, entry) or _times(one, part) > had)
         follower = next(follows, None)
@@ -56,9 +60,8 @@ def cut_streams(entries: Iterable[Entry]) -> tuple[list[Told], list[Told]]:
     return taken, dropped
 
 
-def _after(entry: Entry) -> str:
-    chunks = sum(entry.outcome.cast.content) if entry.outcome is not None else 0
-    return f" after {chunks} chunk{'s' * (chunks != 1)}" if chunks else " before its first chunk"
+def _after(part: _Part) -> str:
+    return f" after {part.chunks} chunk{'s' * (part.chunks != 1)}" if part.chunks else " before its first chunk"
 
 
 def _came(part: _Part) -> str:
@@ -69,6 +72,7 @@ def _came(part: _Part) -> str:
 
 def _part(entry: Entry) -> _Part:
     text: list[str] = []
+    chunks = 0
     calls: set[str] = set()
     error: str | None = None
     for event in Decoder().feed(entry.response_text().encode() + b"\n\n"):
@@ -76,10 +80,11 @@ def _part(entry: Entry) -> _Part:
         if "error" in chunk:
             error = str(_mapping(chunk["error"]).get("message", ""))
         delta = _mapping(_mapping(next(iter(_list(chunk.get("choices"))), None)).get("delta"))
+        chunks += any(value for key, value in delta.items() if key != "role")
         content = delta.get("content")
         text.append(content if isinstance(content, str) else "")
         calls.update([str(id) for call in _list(delta.get("tool_calls")) if (id := _mapping(call).get("id"))])
-    return _Part("".join(text), frozenset(calls), error)
+    return _Part(chunks, "".join(text), frozenset(calls), error)
 
 
 def _object(data: str) -> Mapping[str, Any]:

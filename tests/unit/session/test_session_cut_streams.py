@@ -127,7 +127,8 @@ def test_an_end_that_looks_good_is_a_cut_stream_too() -> None:
 
 
 def test_a_stream_without_chunks_is_a_cut_stream_too() -> None:
-    session = open_session(stubs("- {reply: One two., upstream: {cut: {after_chunks: 0}}}"), version="1.6")
+    quirks = "gateway: {quirks: [upstream_death_is_success, no_role_delta]}"
+    session = open_session(stubs("- {reply: One two., upstream: {cut: {after_chunks: 0}}}", before=quirks))
     response = ask_in(session, chat("hi", stream=True))
 
     assert response.status == 200
