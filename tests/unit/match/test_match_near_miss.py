@@ -43,7 +43,7 @@ class Case:
     text: str
 
 
-ROUND = [
+ROUND: list[dict[str, Any]] = [
     {"role": "user", "content": "go"},
     {
         "role": "assistant",
@@ -164,3 +164,24 @@ def test_the_stub_to_paste_answers() -> None:
     assert ask(stubs("\n".join(lines)), body).text == "..."
     keys = eval("dict" + python.removeprefix("in Python: when").removesuffix('.reply("...")'))
     assert ask_in(session_with({"when": keys, "reply": "..."}), body).text == "..."
+
+
+@pytest.mark.parametrize(
+    ("far", "near"),
+    [
+        ("{user: text}", "{tool_result: {name: look, json: {found: 2}}}"),
+        ("{tool_result: {name: look, json: {found: 2}}}", "{tool_result: {name: look, json: {found: 2, of: 3}}}"),
+        ("{tool_result: {id: d}}", "{tool_result: {id: c, text: nope}}"),
+        ("{tool_result: {name: find}}", "{tool_result: [{name: look, json: [1]}]}"),
+        ("{tools: [a, b]}", "{tools: [look, a]}"),
+    ],
+)
+def test_the_more_of_it_holds_the_nearer_it_is(far: str, near: str) -> None:
+    messages = [*ROUND[:-1], {**ROUND[-1], "content": '{"found": 1, "of": 3}'}]
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    body = {"model": "gpt-4o", "messages": messages, "tools": tools}
+    text = ask(stubs(f"- {{name: far, when: {far}, reply: a}}\n- {{name: near, when: {near}, reply: b}}"), body).error[
+        "message"
+    ]
+
+    assert text.splitlines()[1].startswith('  nearest: "near" ')
