@@ -29,7 +29,7 @@ FLOORS = (
     {"__main__"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-HEAVY = {"faker", "genai_prices", "jinja2", "jmespath", "vcr"}
+HEAVY = {"faker", "genai_prices", "httpx2", "jinja2", "jmespath", "vcr"}
 
 
 @dataclass(frozen=True, slots=True)

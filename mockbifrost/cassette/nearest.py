@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,9 @@ from mockbifrost.provider.tally import Tally
 from mockbifrost.wire.redact import redact_text
 from mockbifrost.wire.upstream import raw_request_json
 
+LOOKED_AT: Final = 20
+"""Of so many recordings the last messages are compared letter by letter."""
+LETTERS: Final = 500
 DIFFERENCES: Final = 6
 """So many differences of one recording are told."""
 _BEFORE: Final = 24
@@ -31,10 +35,26 @@ def near_misses(recordings: Recordings, attempt: Attempt, tally: Tally) -> list[
         return [_miss(recording, 1, (), reason) for recording in same[-NEAREST:]]
     body = recordings.comparable(attempt.conversation.body)
     ranked = sorted(
-        recordings,
-        key=lambda recording: _distance(_recorded(recording, recordings), _compared(recording, body, recordings)),
+        [
+            (_distance(_recorded(one, recordings), _compared(one, body, recordings)), number)
+            for number, one in enumerate(recordings)
+        ]
+    )[:LOOKED_AT]
+    texts = _words(_last(body))
+    nearest = sorted(
+        [(apart - 0.5 * _alike(_recorded(recordings.all[at], recordings), texts), at) for apart, at in ranked]
     )
-    return [_differing(recording, recordings, body) for recording in ranked[:NEAREST]]
+    return [_differing(recordings.all[at], recordings, body) for _apart, at in nearest[:NEAREST]]
+
+
+def _last(body: Mapping[str, Any]) -> Any:
+    messages = _list(body.get("messages"))
+    return messages[-1] if messages else None
+
+
+def _alike(recorded: Mapping[str, Any], text: str) -> float:
+    """How alike the last messages are, letter by letter, from 0 to 1: too slow for all recordings."""
+    return SequenceMatcher(None, _words(_last(recorded))[:LETTERS], text[:LETTERS]).quick_ratio()
 
 
 def _why_not(recordings: Recordings, same: Sequence[Recording], attempt: Attempt, tally: Tally) -> str:

@@ -11,6 +11,7 @@ import orjson
 from mockbifrost.cassette.answers import Heard, heard, replayed, source_of
 from mockbifrost.cassette.interaction import Cassette, Interaction, Source
 from mockbifrost.cassette.keys import NOTHING, Asked, Ignore, Key, Redact
+from mockbifrost.errors import Finding
 from mockbifrost.match.attempt import Attempt
 from mockbifrost.match.conversation import Conversation
 from mockbifrost.provider.answer import Draft, Failure, RawAnswer, Said, StubRef
@@ -138,6 +139,8 @@ class Recordings:
         self._groups: dict[tuple[Source, Key], _Group] = {}
         self._sources: set[Source] = set()
         self._redacts = False
+        self.left_out: list[Finding] = [finding for cassette in cassettes for finding in _elsewhere(cassette)]
+        """Warnings: what of the cassettes is never played."""
         for recording in self.all:
             self._add(recording)
 
@@ -150,6 +153,7 @@ class Recordings:
     def _add(self, recording: Recording) -> None:
         body = body_of(recording.interaction)
         if body is None:
+            self.left_out.append(_no_request(recording.interaction))
             return
         self._redacts = self._redacts or PLACEHOLDER in recording.interaction.request.body
         source = recording.source
@@ -225,6 +229,23 @@ class Recordings:
     def of_the_same(self, attempt: Attempt) -> list[Recording]:
         """Those of the very request, of the other kind or played already."""
         return [one for group in self._groups_of(attempt) for one in (*group.plain, *group.streamed)]
+
+
+def _elsewhere(cassette: Cassette) -> Iterator[Finding]:
+    """One finding for all interactions of a file that ask something else than a chat completion."""
+    others = [interaction for interaction in cassette.interactions if not interaction.request.is_chat]
+    if others:
+        first = others[0]
+        more = f", and {len(others) - 1} more ask other things" if len(others) > 1 else ""
+        text = f"interaction {first.number} asks {first.request.method} {first.request.path}{more}: never played"
+        hint = "only POST …/chat/completions is"
+        yield Finding(cassette.file, first.line, 1 if first.line else 0, "", text, hint, "warning")
+
+
+def _no_request(interaction: Interaction) -> Finding:
+    text = f"interaction {interaction.number} is never played: the body of its request is no JSON object"
+    column = 1 if interaction.line else 0
+    return Finding(interaction.file, interaction.line, column, "", text, "record it again, or remove it", "warning")
 
 
 def body_of(interaction: Interaction) -> dict[str, Any] | None:

@@ -152,10 +152,10 @@ def serve(
             Ignore(ignore), exact, "miss" if plan.ends else on_end, Redactor(recording.redact).redacted_body
         )
         sources = read_sources(paths)
-        for problem in sources.problems:
-            click.echo(str(problem), err=True)
         cassettes = _played(sources.cassettes, cassette, prepared.cassette)
         recordings = Recordings(cassettes, matching)
+        for problem in (*sources.problems, *recordings.left_out):
+            click.echo(str(problem), err=True)
         given_any = bool(paths or cassettes or asked)
         scenarios = sources.scenarios if given_any else (load_text(AUTO, "built-in"),)
         server = Server(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mockbifrost.gateway.billing import Bill, bill_of, cached_bill, with_embedding
 from mockbifrost.gateway.cache import Hit, Lookup, Used, hit_debug, lookup_of, miss_debug
@@ -78,6 +78,8 @@ class Asked:
         return self.conversation.request
 
 
+_OF_ANY_SCOPE: Final = (Refusal, Pending)
+"""What may be about one target, or about the whole request."""
 Explain = Callable[[Attempt], str]
 Verdict: TypeAlias = "tuple[Outcome, bool]"
 """A response, and whether it is a failure that a fallback may mend."""
@@ -228,7 +230,7 @@ class _Journey:
         reached = self.provider.ask(attempt, self.tally)  # a peek: nothing is counted before it is adopted
         said = reached.said
         scripted = isinstance(said, Answer) and said.cache is not None
-        if not fallback and (isinstance(said, RawAnswer) or (isinstance(said, Refusal | Pending) and said.whole)):
+        if not fallback and (isinstance(said, RawAnswer) or (isinstance(said, _OF_ANY_SCOPE) and said.whole)):
             self.tally.adopt(reached.tally)
             if isinstance(said, RawAnswer):
                 return self.raw(attempt, said, reached.stub), False

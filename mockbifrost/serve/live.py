@@ -185,6 +185,7 @@ class _Answering:
         """Wait as the script does between two attempts; what an upstream took has passed already."""
         if self.live.speed:
             await sleep_until(self.heard_at + (scripted_s - self.lived_s) / self.live.speed)
+        self.lived_s, self.heard_at = scripted_s, self.loop.time()
 
     def decide(self, said: Said, fetch: Fetch, broken: str | None = None) -> None:
         """Decide again; the scripted time is now where the upstream's is."""

@@ -24,6 +24,7 @@ from mockbifrost.errors import RecordRefusedError, UsageError
 from mockbifrost.serve.fetch import Fetch
 from mockbifrost.serve.upstream import Posted
 from mockbifrost.serve.upstream_settings import UpstreamSettings
+from mockbifrost.session.sources import QUARANTINE
 from mockbifrost.values import value
 
 LOG: Final = logging.getLogger("mockbifrost")
@@ -65,7 +66,7 @@ Report = Callable[[Taken], None]
 
 def quarantine_path(cassette: Path) -> Path:
     """Where interactions go that ended badly: `demo.errors.yaml` beside `demo.yaml`."""
-    return cassette.with_name(f"{cassette.stem}.errors.yaml")
+    return cassette.with_name(cassette.stem + QUARANTINE)
 
 
 class Recorder:

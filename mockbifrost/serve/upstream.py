@@ -141,11 +141,11 @@ class Incoming:
 
 
 class Upstream:
-    """The connections of one server to its upstream. Made on the server's event loop, when it is first asked."""
+    """The connections of one server to its upstream. Its library is loaded when it is made, not while a request waits."""
 
     def __init__(self, settings: UpstreamSettings) -> None:
         self.settings = settings
-        self._client: httpx2.AsyncClient | None = None
+        self._client = self._made()
 
     def _made(self) -> httpx2.AsyncClient:
         import httpx2
@@ -162,7 +162,7 @@ class Upstream:
 
     async def ask(self, request: Posted, patience: Patience) -> Incoming:
         """Send a request; returns when status and headers have come. Raises UpstreamBroke."""
-        client = self._client = self._client or self._made()
+        client = self._client
         try:
             async with asyncio.timeout(patience.first_s):
                 return Incoming(await self._sent(client, request), patience)
@@ -199,9 +199,7 @@ class Upstream:
 
     async def close(self) -> None:
         """Close all connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        await self._client.aclose()
 
 
 def _origin(url: str) -> tuple[str, str]:

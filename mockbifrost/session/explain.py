@@ -1,9 +1,11 @@
-"""Which stub answers a request and why the others don't, without counting anything."""
+"""Which stub or recording answers a request and why the others don't, without counting anything."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from mockbifrost.cassette.nearest import near_misses
+from mockbifrost.cassette.recordings import Recording
 from mockbifrost.gateway.pipeline import Asked, first_attempt
 from mockbifrost.match.attempt import Moment
 from mockbifrost.match.conversation import Conversation
@@ -19,11 +21,17 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Who answers, what a provider would refuse before that, and what each other stub says to it."""
+    """Who answers, a stub or a recording, what a provider would refuse before that, and what each other stub says to it."""
 
     answers: Stub | None
     refused: str | None
     others: tuple[NearMiss, ...]
+    plays: Recording | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything answers."""
+        return self.answers is not None or self.plays is not None
 
     def text(self, most: int = SHOWN) -> str:
         """In lines: who answers, then the others in the order in which they are tried."""
@@ -31,8 +39,10 @@ class Explanation:
             lines = [f"The provider refuses this request before any stub is asked: {self.refused}"]
         elif self.answers is not None:
             lines = [f'Answered by "{self.answers.ref.label}" ({self.answers.ref.place}).']
+        elif self.plays is not None:
+            lines = [f'Answered by the recording "{self.plays.ref.label}" ({self.plays.ref.place}).']
         else:
-            lines = ["No stub answers this request."]
+            lines = ["Nothing answers this request."]
         for other in self.others[:most]:
             if other.reason:
                 lines.append(f"  {other.label}: matches but {other.reason}")
@@ -54,6 +64,10 @@ def explain(session: Session, body: bytes, headers: RequestHeaders | None = None
     attempt, refusal = first_attempt(asked, session.gateway)
     tally = Tally(session.counters.counts, {}, session.gates)
     reached = session.stubs.ask(attempt, tally) if refusal is None else None
+    plays: Recording | None = None
+    if reached is not None and reached.said is None:
+        found = [recordings.find(attempt, reached.tally) for recordings in session.providers.recordings]
+        plays = next((recording for recording in found if recording is not None), None)
     answers: Stub | None = None
     others: list[NearMiss] = []
     for stub in session.stubs:
@@ -64,4 +78,7 @@ def explain(session: Session, body: bytes, headers: RequestHeaders | None = None
         if answers is not None and not miss.mismatches:
             miss = replace(miss, reason="comes later")
         others.append(miss)
-    return Explanation(answers, refusal.message if refusal is not None else None, tuple(others))
+    if answers is None and plays is None:
+        for recordings in session.providers.recordings:
+            others += near_misses(recordings, attempt, tally)
+    return Explanation(answers, refusal.message if refusal is not None else None, tuple(others), plays)

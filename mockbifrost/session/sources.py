@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mockbifrost.cassette.format import looks_like_cassette, read_cassette
 from mockbifrost.cassette.interaction import Cassette
@@ -14,6 +15,9 @@ from mockbifrost.scenario.load import LARGEST_BYTES, files_of, identity, load_do
 from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.scenario.settings_merge import NO_SETTINGS
 from mockbifrost.vocabulary.settings import GatewaySettings
+
+QUARANTINE: Final = ".errors.yaml"
+"""How files of interactions are called that ended badly while they were recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,10 @@ def read_sources(paths: Sequence[Path], base: GatewaySettings = NO_SETTINGS) -> 
 
 
 def told_apart(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The files of scenarios, and those of cassettes; each once, in the order given."""
+    """The files of scenarios, and those of cassettes; each once, in the order given.
+
+    Of a folder, what recorders put aside because it ended badly is left out.
+    """
     scenarios: list[Path] = []
     cassettes: dict[str, Path] = {}
     for path in paths:
@@ -53,7 +60,8 @@ def told_apart(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             if isinstance(file, Finding):
                 scenarios.append(path)  # whoever reads it says what is wrong
             elif _is_cassette(file):
-                cassettes.setdefault(identity(file), file)
+                if file == path or not file.name.endswith(QUARANTINE):
+                    cassettes.setdefault(identity(file), file)
             else:
                 scenarios.append(file)
     return scenarios, list(cassettes.values())

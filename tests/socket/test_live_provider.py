@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -120,6 +121,22 @@ def test_a_failure_is_retried_as_the_gateway_does() -> None:
 
     assert response.text == "Real."
     assert len(bodies) == 2
+
+
+def test_the_wait_between_two_tries_is_waited_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def skip_to(at_s: float) -> None:
+        waited.append(round(at_s - asyncio.get_running_loop().time(), -2))
+
+    monkeypatch.setattr("mockbifrost.serve.live.sleep_until", skip_to)
+    fails = one_after_the_other(lambda line: line.plain(b"{}", 503), lambda line: line.plain(PLAIN))
+    backoff = "max_retries: 1, retry_backoff: {initial: 1000s, max: 1000s}"
+    with upstream(fails) as other, in_front_of(other.url, backoff, speed=1.0) as server:
+        assert chat(server.port, "hi").text == "Real."  # and not after another thousand seconds
+
+    assert waited[0] == 0
+    assert 800 <= waited[1] <= 1000
 
 
 def test_where_the_provider_fails_its_error_is_the_gateways() -> None:

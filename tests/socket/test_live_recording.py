@@ -155,15 +155,22 @@ def cut(line: Line) -> None:
     line.chunk(STREAM[0])
 
 
+def cut_after_all(line: Line) -> None:
+    """Says all, but not that it was all."""
+    line.head(content_type="application/json", transfer_encoding="chunked")
+    line.chunk(PLAIN)
+
+
 @pytest.mark.parametrize(
     ("behave", "body"),
     [
         (lambda line: line.plain(b'{"error": {"message": "no"}}', 401), {}),
         (lambda line: line.plain(b"<html>"), {}),
         (cut, {"stream": True}),
+        (cut_after_all, {}),
         (streams(*STREAM[:2]), {"stream": True}),
     ],
-    ids=["an error", "no JSON", "cut", "no end"],
+    ids=["an error", "no JSON", "cut", "cut at the end", "no end"],
 )
 def test_what_ends_badly_goes_to_a_file_of_its_own(file: Path, behave: Behaviour, body: dict[str, Any]) -> None:
     with upstream(behave) as other, recording(other.url, file) as server, Connection(server.port) as client:
@@ -173,6 +180,14 @@ def test_what_ends_badly_goes_to_a_file_of_its_own(file: Path, behave: Behaviour
 
     assert quarantine_path(file).name == "demo.errors.yaml"
     assert recorded(file) == ()
+
+
+def test_all_that_ends_badly_goes_there(file: Path) -> None:
+    with upstream(lambda line: line.plain(b"{}", 500)) as other, recording(other.url, file) as server:
+        for text in ("one", "two"):
+            chat(server.port, text)
+
+    assert len(recorded(quarantine_path(file))) == 2
 
 
 def test_where_errors_are_wanted_they_stand_with_the_rest(file: Path) -> None:

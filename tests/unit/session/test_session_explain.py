@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+from mockbifrost.cassette.recordings import Recordings
 from mockbifrost.session.explain import explain
 from mockbifrost.wire.headers import RequestHeaders
-from tests.harness import ask_in, chat, open_session, stubs
+from tests.harness import ask_in, cassette_of, chat, open_session, provider_response, stubs
 
 
 def text(scenario: str, body: dict[str, Any], **headers: str) -> str:
@@ -39,7 +40,7 @@ def test_headers_count() -> None:
 
 def test_nobody_may_answer() -> None:
     assert text(stubs("- {when: {turn: 2}, reply: a}"), chat()) == (
-        "No stub answers this request.\n  test.yaml:3: 1 of 1 fields differ\n    turn  wanted 2  got 0"
+        "Nothing answers this request.\n  test.yaml:3: 1 of 1 fields differ\n    turn  wanted 2  got 0"
     )
 
 
@@ -62,5 +63,25 @@ def test_it_counts_nothing() -> None:
     assert len(session.journal) == 0
     assert ask_in(session, chat()).text == "a"
     assert explain(session, json.dumps(chat()).encode()).text() == (
-        "No stub answers this request.\n  test.yaml:3: matches but was used 1 of 1 times"
+        "Nothing answers this request.\n  test.yaml:3: matches but was used 1 of 1 times"
     )
+
+
+def test_a_recording_answers_what_no_stub_does() -> None:
+    recordings = Recordings([cassette_of((chat("hello"), provider_response({"choices": []})))])
+    session = open_session("version: 1", recordings=recordings)
+
+    found = explain(session, json.dumps(chat("hello")).encode())
+
+    assert found.answered
+    assert found.text() == 'Answered by the recording "test.yaml#1" (cassettes/test.yaml).'
+    assert explain(session, json.dumps(chat("hello")).encode()).answered  # nothing was counted
+
+
+def test_what_no_recording_answers_is_told_what_differs() -> None:
+    recordings = Recordings([cassette_of((chat("hello"), provider_response({"choices": []})))])
+
+    found = explain(open_session("version: 1", recordings=recordings), json.dumps(chat("hallo")).encode())
+
+    assert not found.answered
+    assert "messages[0].content  wanted 'hello'  got 'hallo'" in found.text()
