@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from mockbifrost.api.loading import Given, read_one
+from mockbifrost.api.request import Place
 from mockbifrost.cassette.recordings import Matching, Recordings
 from mockbifrost.clock import ClockMode
 from mockbifrost.gateway.ledger import Row
@@ -79,6 +80,10 @@ class Link(Protocol):
 
     def verify(self, own: Collection[str]) -> Verdict:
         """What is wrong; `own` are the ids of stubs that must have been used."""
+        ...
+
+    def unplayed(self) -> Sequence[Place]:
+        """The recordings that nothing was answered from so far."""
         ...
 
     def finish(self) -> None:
@@ -174,6 +179,12 @@ class LocalLink:
     def verify(self, own: Collection[str]) -> Verdict:
         """What is wrong."""
         return self._run(lambda: verify(self._state, own))
+
+    def unplayed(self) -> Sequence[Place]:
+        """Those not played, in the order of their files."""
+        state = self._state
+        found = self._run(lambda: state.providers.unplayed(state.counters.counts))
+        return [Place(one.ref.name, one.ref.source, one.ref.line or 0) for one in found]
 
     def finish(self) -> None:
         """End the session."""

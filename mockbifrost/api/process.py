@@ -187,11 +187,17 @@ class MockBifrostProcess(AnyServer):
         id: str | None = None,
         *,
         seed: int | None = None,
+        speed: float | None = None,
         clock: ClockMode | None = None,
         version: ProfileName | None = None,
+        ignore: Sequence[str] | None = None,
+        exact: bool | None = None,
+        on_end: OnEnd | None = None,
     ) -> Session:
         """A new session that lasts until it is finished."""
-        return self._running()[1].open_session(id, seed=seed, clock=clock, version=version)
+        return self._running()[1].open_session(
+            id, seed=seed, speed=speed, clock=clock, version=version, ignore=ignore, exact=exact, on_end=on_end
+        )
 
 
 def _upstream(upstream: str | UpstreamSettings | None) -> dict[str, str | float]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from mockbifrost.api.loading import Given
+from mockbifrost.api.request import Place
 from mockbifrost.api.sending import cassettes_of, files_of, stub_json
 from mockbifrost.api.session import Session
 from mockbifrost.api.sessions import AnyServer
+from mockbifrost.cassette.recordings import OnEnd
 from mockbifrost.clock import ClockMode
 from mockbifrost.errors import CassetteError, Finding, ScenarioError, SessionFinishedError, UsageError
 from mockbifrost.gateway.ledger import Row
@@ -84,16 +86,21 @@ class RemoteBifrost(AnyServer):
         id: str | None = None,
         *,
         seed: int | None = None,
+        speed: float | None = None,
         clock: ClockMode | None = None,
         version: ProfileName | None = None,
+        ignore: Sequence[str] | None = None,
+        exact: bool | None = None,
+        on_end: OnEnd | None = None,
     ) -> Session:
         """A new session that lasts until it is finished. Raises UsageError where it can't be had.
 
         Without an id it gets one that no other has; without a clock, that of the server.
         """
-        wanted = {"id": id, "seed": seed, "clock": clock, "version": version}
+        wanted = {"id": id, "seed": seed, "speed": speed, "clock": clock, "version": version}
+        matching = {"ignore": ignore if ignore is None else list(ignore), "exact": exact, "on_end": on_end}
         made = self._control.ask("POST", "/sessions", wanted)["id"]
-        session = Session(RemoteLink(self._control, made, self._url + session_path(made), self._forget))
+        session = Session(RemoteLink(self._control, made, self._url + session_path(made), self._forget, matching))
         self._opened[made] = session
         return session
 
@@ -118,11 +125,14 @@ class RemoteBifrost(AnyServer):
 class RemoteLink:
     """A session of a server elsewhere."""
 
-    def __init__(self, control: ControlClient, id: str, url: str, forget: Callable[[str], None]) -> None:
+    def __init__(
+        self, control: ControlClient, id: str, url: str, forget: Callable[[str], None], matching: Mapping[str, Any]
+    ) -> None:
         self._control = control
         self._id = id
         self._url = url
         self._forget = forget
+        self._matching = matching
 
     def _ask(self, method: str, path: str = "", value: Any = None, **query: str) -> Any:
         return self._control.ask(method, self._path(path), value, **query)
@@ -154,7 +164,7 @@ class RemoteLink:
 
     def _send(self, files: Sequence[SentFile]) -> None:
         rows = [{"name": file.name, "text": file.text, "use": file.use, "line": file.line} for file in files]
-        self._ask("POST", "/files", {"files": rows})
+        self._ask("POST", "/files", {"files": rows, **self._matching})
 
     def stubs(self) -> Sequence[StubState]:
         """All stubs."""
@@ -203,6 +213,10 @@ class RemoteLink:
         if status not in (200, 409):
             self._control.refuse(found)
         return Verdict(tuple(found["problems"]), tuple(found["remarks"]))
+
+    def unplayed(self) -> Sequence[Place]:
+        """Those not played, in the order of their files."""
+        return [Place(row["name"], row["file"], row["line"]) for row in self._ask("GET", "/unplayed")["unplayed"]]
 
     def finish(self) -> None:
         """End the session, if it is still there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -24,7 +25,7 @@ from mockbifrost.scenario.load import identity
 from mockbifrost.serve.addresses import session_path
 from mockbifrost.serve.recorder import Recorder, RecordSettings, prepare
 from mockbifrost.serve.server import Server
-from mockbifrost.serve.settings import ServerSettings
+from mockbifrost.serve.settings import ServerSettings, checked_speed
 from mockbifrost.serve.upstream_settings import UpstreamSettings, upstream_of
 from mockbifrost.session.assembly import Assembly, assemble
 from mockbifrost.session.registry import Refused
@@ -210,20 +211,32 @@ class MockBifrost(AnyServer):
         id: str | None = None,
         *,
         seed: int | None = None,
+        speed: float | None = None,
         clock: ClockMode | None = None,
         version: ProfileName | None = None,
+        ignore: Sequence[str] | None = None,
+        exact: bool | None = None,
+        on_end: OnEnd | None = None,
     ) -> Session:
         """A new session that lasts until it is finished."""
         server = self._running()
+        if speed is not None:
+            checked_speed(speed)
+        matching = replace(
+            self._matching,
+            ignore=self._matching.ignore if ignore is None else Ignore(ignore),
+            exact=self._matching.exact if exact is None else exact,
+            on_end=self._matching.on_end if on_end is None else on_end,
+        )
 
         def create() -> SessionState:
-            made = server.sessions.create(id, seed=seed, clock=clock, version=version)
+            made = server.sessions.create(id, seed=seed, clock=clock, version=version, speed=speed)
             if isinstance(made, Refused):
                 raise UsageError(made.message)
             return made
 
         state = self.run(create)
-        return Session(LocalLink(state, self.url + session_path(state.id), self._matching, self.run, self._finish))
+        return Session(LocalLink(state, self.url + session_path(state.id), matching, self.run, self._finish))
 
     def _finish(self, state: SessionState) -> None:
         """End a session, if it is still there."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mockbifrost.api.link import Link
-from mockbifrost.api.request import Call, Request, calls_of
+from mockbifrost.api.request import Call, Place, Request, calls_of
 from mockbifrost.api.when import When
 from mockbifrost.clock import CLOCK_MODES, ClockMode
 from mockbifrost.errors import SessionFinishedError, UsageError, VerificationError
@@ -112,6 +112,11 @@ class Session:
     def ledger(self) -> tuple[Row, ...]:
         """What was charged, by virtual key, provider and model."""
         return tuple(self._link.ledger())
+
+    @property
+    def unplayed(self) -> tuple[Place, ...]:
+        """The recordings that nothing was answered from so far, those of the server's files too."""
+        return tuple(self._link.unplayed())
 
     def gate(self, name: str) -> Gate:
         """A gate that stubs wait for with `active: {gate: NAME}`; closed at first."""

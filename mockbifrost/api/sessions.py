@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mockbifrost.api.session import Session
+from mockbifrost.cassette.recordings import OnEnd
 from mockbifrost.clock import ClockMode
 from mockbifrost.serve.addresses import BASE
 from mockbifrost.wire.profiles import ProfileName
@@ -31,10 +32,18 @@ class AnyServer(ABC):
         id: str | None = None,
         *,
         seed: int | None = None,
+        speed: float | None = None,
         clock: ClockMode | None = None,
         version: ProfileName | None = None,
+        ignore: Sequence[str] | None = None,
+        exact: bool | None = None,
+        on_end: OnEnd | None = None,
     ) -> Session:
-        """A new session that lasts until it is finished. Raises UsageError where it can't be had."""
+        """A new session that lasts until it is finished. Raises UsageError where it can't be had.
+
+        `seed` and `version` beat those of the files, `speed` the server's; `ignore`, `exact` and `on_end` say how the cassettes are
+        matched that are loaded into this session.
+        """
 
     @contextmanager
     def session(
@@ -42,15 +51,21 @@ class AnyServer(ABC):
         id: str | None = None,
         *,
         seed: int | None = None,
+        speed: float | None = None,
         clock: ClockMode | None = None,
         version: ProfileName | None = None,
+        ignore: Sequence[str] | None = None,
+        exact: bool | None = None,
+        on_end: OnEnd | None = None,
         verify: bool = True,
     ) -> Iterator[Session]:
         """A new session for the length of a block, verified when it is left without an exception.
 
-        `seed` and `version` beat those of the files. Raises UsageError where the session can't be had.
+        The arguments are those of `open_session`. Raises UsageError where the session can't be had.
         """
-        session = self.open_session(id, seed=seed, clock=clock, version=version)
+        session = self.open_session(
+            id, seed=seed, speed=speed, clock=clock, version=version, ignore=ignore, exact=exact, on_end=on_end
+        )
         try:
             yield session
             if verify:

@@ -51,7 +51,7 @@ class ChatEndpoint:
             return
         if exchange.outcome.broken is not None:
             LOG.warning("%s", exchange.outcome.message)
-        timeline = timeline_of(exchange.outcome, self._speed)
+        timeline = timeline_of(exchange.outcome, self._speed if session.speed is None else session.speed)
         if self._mock_headers:
             self._mark(timeline, exchange, session)
         played = GONE

@@ -101,6 +101,7 @@ class Control:
             "/sessions/{id}/verify": {"POST": of(self._verify)},
             "/sessions/{id}/explain": {"POST": of(self._explain)},
             "/sessions/{id}/ledger": {"GET": of(self._ledger)},
+            "/sessions/{id}/unplayed": {"GET": of(self._unplayed)},
             "/sessions/{id}/reset": {"POST": of(self._reset)},
             "/sessions/{id}/clock": {"POST": of(self._clock)},
             "/sessions/{id}/gates/{name}": {"POST": of(self._gate)},
@@ -318,6 +319,11 @@ class Control:
 
     async def _ledger(self, _request: Request, session: Session) -> Response:
         return _json(session.gateway_state.ledger.to_json())
+
+    async def _unplayed(self, _request: Request, session: Session) -> Response:
+        found = session.providers.unplayed(session.counters.counts)
+        rows = [{"name": one.ref.name, "file": one.ref.source, "line": one.ref.line} for one in found]
+        return _json({"unplayed": rows})
 
     async def _clock(self, request: Request, session: Session) -> Response:
         wanted = await object_of(request)

@@ -15,6 +15,13 @@ from mockbifrost.wire.profiles import ProfileName
 MOST_BODY_BYTES: Final = 32 * 1024 * 1024
 
 
+def checked_speed(speed: object) -> float:
+    """The speed, if it can be one. Raises UsageError."""
+    if not isinstance(speed, int | float) or isinstance(speed, bool) or not 0 <= speed < math.inf:
+        raise UsageError(f"{speed!r} can't be a speed: 0 waits for nothing, 1 as written, 2 twice as fast")
+    return speed
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """`speed` scales every wait (0: none); `seed` and `version` None: as the scenarios say. `lenient`: a miss is answered as `auto` does.
@@ -35,8 +42,7 @@ class ServerSettings:
     most_sessions: int = MOST_SESSIONS
 
     def __post_init__(self) -> None:
-        if not 0 <= self.speed < math.inf:
-            raise UsageError(f"{self.speed} can't be a speed: 0 waits for nothing, 1 as written, 2 twice as fast")
+        checked_speed(self.speed)
 
     @property
     def loopback(self) -> bool:

@@ -17,7 +17,7 @@ from mockbifrost.scenario.load import load_sent, stub_from_mapping
 from mockbifrost.scenario.loaded import LoadedStub
 from mockbifrost.serve.body import BodyRefused, read_body
 from mockbifrost.serve.replies import Reply, refusal
-from mockbifrost.serve.settings import MOST_BODY_BYTES
+from mockbifrost.serve.settings import MOST_BODY_BYTES, checked_speed
 from mockbifrost.session.registry import LONGEST_ID
 from mockbifrost.session.sent import USES, SentFile
 from mockbifrost.vocabulary.durations import parse_duration
@@ -26,7 +26,7 @@ from mockbifrost.vocabulary.settings import GatewaySettings
 from mockbifrost.wire.jsontypes import encode
 from mockbifrost.wire.profiles import PROFILES
 
-_OF_A_SESSION: Final = ("id", "seed", "clock", "version")
+_OF_A_SESSION: Final = ("id", "seed", "speed", "clock", "version")
 _OF_A_FILE: Final = ("name", "text", "use", "line")
 _OF_MATCHING: Final = ("ignore", "exact", "on_end")
 LARGEST_LINE: Final = 1_000_000_000
@@ -81,6 +81,10 @@ def wanted_session(given: Mapping[str, Any]) -> dict[str, Any]:
         raise Bad(_advised(f"id must be text, got {described(id)}", in_quotes(id)))
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise Bad(f"seed must be a whole number, got {described(seed)}.")
+    try:
+        checked_speed(wanted.get("speed", 0))
+    except UsageError:
+        raise Bad(f"speed must be a number from 0, got {described(wanted['speed'])}.") from None
     _one_of("clock", wanted, CLOCK_MODES)
     _one_of("version", wanted, tuple(PROFILES))
     return wanted

@@ -121,6 +121,7 @@ class Session:
     """Stubs, counters, clock and journal of one test. Not thread-safe: all calls happen on the server's event loop.
 
     `own_version`: a scenario that is loaded may say which version the gateway is; else one was chosen, and stays.
+    `speed` None: the server's.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Session:
         reader: Reader | None = None,
         lenient: Provider | None = None,
         own_version: bool = True,
+        speed: float | None = None,
     ) -> None:
         self.id = id
         self.providers = providers
@@ -145,6 +147,7 @@ class Session:
         self._reader = reader or Reader()
         self._lenient = lenient
         self.own_version = own_version
+        self.speed = speed
         self.loads = 0
         """How many scenarios were loaded while the server ran, those that were removed again too."""
         self.calls = Calls()

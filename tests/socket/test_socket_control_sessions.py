@@ -107,8 +107,11 @@ def test_a_new_session_has_the_seed_clock_and_version_that_were_asked_for(port: 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"sed": 3}, """A session takes "id", "seed", "clock" and "version", not 'sed'; did you mean 'seed'?"""),
-        ({"tempo": 3}, """A session takes "id", "seed", "clock" and "version", not 'tempo'."""),
+        (
+            {"sed": 3},
+            """A session takes "id", "seed", "speed", "clock" and "version", not 'sed'; did you mean 'seed'?""",
+        ),
+        ({"tempo": 3}, """A session takes "id", "seed", "speed", "clock" and "version", not 'tempo'."""),
         ({"id": 7}, "id must be text, got the number 7; put it in quotes."),
         ({"id": ["x"]}, "id must be text, got a list."),
         ({"seed": "7"}, "seed must be a whole number, got the text '7'."),
