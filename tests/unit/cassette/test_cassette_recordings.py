@@ -18,7 +18,7 @@ from mockbifrost.cassette.recordings import Matching, Recordings
 from mockbifrost.cassette.redact import Redactor
 from mockbifrost.cassette.writing import HEAD, interaction_text
 from mockbifrost.session.session import Session
-from mockbifrost.session.verify import verify
+from mockbifrost.session.verify import Checks, verify
 from mockbifrost.wire.headers import HOP_BY_HOP
 from tests.harness import (
     PROFILE_NAMES,
@@ -462,3 +462,7 @@ def test_verifying_lists_what_was_not_played() -> None:
     ask_in(session, chat("b"))
 
     assert "Not played: test.yaml#1." in verify(session).remarks
+    assert verify(session, checks=Checks(unplayed=True)).problems == (
+        "1 recording was not played: test.yaml#1.\n"
+        "  do: remove what the test does not ask for any more, or record it again, or check why it was not asked for",
+    )
