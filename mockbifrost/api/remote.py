@@ -60,7 +60,7 @@ class RemoteBifrost(AnyServer):
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self._url = _checked_url(url)
-        self._control = Control(self._url, token if token is not None else os.environ.get(CONTROL_TOKEN) or None)
+        self._control = ControlClient(self._url, token if token is not None else os.environ.get(CONTROL_TOKEN) or None)
         self._opened: dict[str, Session] = {}
 
     @property
@@ -126,7 +126,7 @@ class RemoteLink:
     """A session of a server elsewhere."""
 
     def __init__(
-        self, control: Control, id: str, url: str, forget: Callable[[str], None], matching: Mapping[str, Any]
+        self, control: ControlClient, id: str, url: str, forget: Callable[[str], None], matching: Mapping[str, Any]
     ) -> None:
         self._control = control
         self._id = id
@@ -227,7 +227,7 @@ class RemoteLink:
             return
 
 
-class Control:
+class ControlClient:
     """The control API of a server, as its errors are raised here. The client is made when it is first asked, once a process."""
 
     def __init__(self, url: str, token: str | None) -> None:

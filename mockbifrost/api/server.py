@@ -28,7 +28,7 @@ from mockbifrost.serve.server import Server
 from mockbifrost.serve.settings import ServerSettings, checked_speed
 from mockbifrost.serve.upstream_settings import UpstreamSettings, upstream_of
 from mockbifrost.session.assembly import Assembly, assemble
-from mockbifrost.session.registry import Refused
+from mockbifrost.session.registry import LateRequest, Refused
 from mockbifrost.session.session import Session as SessionState
 from mockbifrost.wire.profiles import ProfileName
 
@@ -236,7 +236,8 @@ class MockBifrost(AnyServer):
             return made
 
         state = self.run(create)
-        return Session(LocalLink(state, self.url + session_path(state.id), matching, self.run, self._finish))
+        url = self.url + session_path(state.id)
+        return Session(LocalLink(state, url, matching, self.run, self._finish, self._late))
 
     def _finish(self, state: SessionState) -> None:
         """End a session, if it is still there."""
@@ -249,6 +250,15 @@ class MockBifrost(AnyServer):
                 server.sessions.finish(state.id)
 
         self.run(end)
+
+    def _late(self, state: SessionState) -> tuple[LateRequest, ...]:
+        """What came for a session after its end, as long as the server remembers."""
+        server = self._server
+        if server is None:
+            return ()
+        if self._thread is None:
+            return server.sessions.late(state.id)
+        return self.run(lambda: server.sessions.late(state.id))
 
 
 def _closed(recorder: Recorder) -> list[MockBifrostError]:

@@ -91,11 +91,12 @@ class Live:
             return self._begun(Fetch(self.upstream, request, patience, self._ended))
         key = recorder.shared_key(request, stream=exchange.stream)
         shared = self._shared.get(key)
-        if shared is not None:
+        if shared is not None and not shared.given_up:
             return shared
 
         def finished(fetch: Fetch) -> None:
-            self._shared.pop(key, None)
+            if self._shared.get(key) is fetch:
+                del self._shared[key]
             self._ended(fetch)
             recorder.take(fetch)
 

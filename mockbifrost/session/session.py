@@ -292,6 +292,7 @@ class Session:
         if exchange.fingerprint is not None:
             badly = played.closed or exchange.outcome.ended_badly
             self.calls.end(exchange.fingerprint, exchange.stream, exchange.call, exchange.entry.retry, badly=badly)
+        self.journal.changed()
 
     def _not_json(self, cause: str, headers: RequestHeaders, body: bytes) -> Outcome:
         """The gateway's answer to a body that it can't decode."""

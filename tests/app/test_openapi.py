@@ -151,6 +151,8 @@ ASKED: list[tuple[str, str, str, Any, int]] = [
     ("post", f"{S}/explain", "none", HELLO, 404),
     ("get", f"{S}/ledger", "default", None, 200),
     ("get", f"{S}/ledger", "none", None, 404),
+    ("get", f"{S}/unplayed", "default", None, 200),
+    ("get", f"{S}/unplayed", "none", None, 404),
     ("post", f"{S}/clock", "default", {"advance": "5m", "mode": "real"}, 200),
     ("post", f"{S}/clock", "default", {"advance": "x"}, 400),
     ("post", f"{S}/clock", "none", {"advance": 1}, 404),
@@ -211,5 +213,5 @@ def test_an_unknown_path_is_told_all_there_is(app: App, described: Any) -> None:
 
     assert message == (
         f"The control API has no {ROOT}/nothing; it has ready, version, sessions, events, metrics, openapi.json, "
-        "and of a session stubs, files, cassettes, journal, calls, verify, explain, ledger, reset, clock, gates."
+        "and of a session stubs, files, cassettes, journal, calls, verify, explain, ledger, unplayed, reset, clock, gates."
     )

@@ -90,7 +90,8 @@ def test_a_stub_that_is_never_used_fails_the_test_at_its_end(runs: pytest.Pytest
     result.stdout.fnmatch_lines(
         [
             "Stub 'the refund' (*test_it.py:2) was never used.",
-            "  do: remove it, or check why no request reached it (`when` may not fit what was sent)",
+            "  nearest: no request came",
+            "  do: check why the code under test asked for nothing, or remove the stub",
         ]
     )
 

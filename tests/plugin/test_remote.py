@@ -26,7 +26,9 @@ from mockbifrost import (
     VerificationError,
     connect,
 )
+from mockbifrost.api.remote import RemoteLink
 from mockbifrost.errors import CassetteError
+from tests.inside import port_of
 from tests.plugin.saying import say
 from tests.socket.process import ROOT, environment, serving
 from tests.socket.raw_http import PATH, ask
@@ -60,9 +62,10 @@ def asked(cassette: Path) -> bytes:
     return body.encode() if isinstance(body, str) else bytes(body)
 
 
-def replay(mock: Session, cassette: Path) -> int:
-    port = int(mock.url.split(":")[2].partition("/")[0])
-    return ask(port, "POST", f"/s/{mock.id}{PATH}", asked(cassette)).status
+def replay(mock: Session, cassette: Path, **more: Any) -> int:
+    """The status of the answer to what was recorded, with more in its body."""
+    body = json.dumps({**json.loads(asked(cassette)), **more}).encode()
+    return ask(port_of(mock), "POST", f"/s/{mock.id}{PATH}", body).status
 
 
 @pytest.mark.parametrize("end", ["", "/", "/pydanticai/v1", "/pydanticai/v1/"])
@@ -210,6 +213,14 @@ def test_a_cassette_of_this_side_is_played(mock: Session) -> None:
     assert mock.last.stub.file == str(CASSETTES / "plain.yaml")
 
 
+def test_recordings_are_found_as_the_server_was_told() -> None:
+    cassette = CASSETTES / "plain.yaml"
+    with MockBifrost(ignore=["user"]) as server, connect(server.url) as remote, remote.session(verify=False) as mock:
+        mock.load(cassette)
+
+        assert [replay(mock, cassette, user="someone"), replay(mock, cassette, model="another")] == [200, 400]
+
+
 def test_a_cassette_that_is_none(mock: Session, tmp_path: Path) -> None:
     file = tmp_path / "tape.yaml"
     file.write_text("version: 1\ninteractions: 7\n", encoding="utf-8")
@@ -294,6 +305,14 @@ def test_values_of_python_arrive_as_they_are_here(mock: Session) -> None:
     assert say(mock, "hi").json()["choices"][0]["message"]["a"] == [1, 2.5, "é\U0001f600"]
 
 
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"x", float("nan"), 2**70, "\ud800"])
+def test_what_no_stub_can_hold_is_refused_at_its_line(mock: Session, value: Any) -> None:
+    with pytest.raises(ScenarioError) as error:
+        mock.when(user="hi").reply(message={"a": value})
+    assert error.value.findings[0].source == __file__
+    assert list(mock.stubs) == []
+
+
 TOKEN = "s3cret"
 
 
@@ -312,8 +331,15 @@ def test_on_an_open_address_the_token_is_wanted(tmp_path: Path, monkeypatch: pyt
             pass
 
 
-def _in_a_fork(mock: Session, answers: Any) -> None:
-    answers.put((len(mock.requests), [stub.used for stub in mock.stubs]))
+def _in_a_fork(mock: Session, parents: Any, answers: Any) -> None:
+    answers.put((len(mock.requests), [stub.used for stub in mock.stubs], client_of(mock) is parents))
+
+
+def client_of(mock: Session) -> Any:
+    """What holds the connections."""
+    link = mock._reached
+    assert isinstance(link, RemoteLink)
+    return link._control._client
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -322,12 +348,12 @@ def test_a_fork_has_connections_of_its_own(remote: RemoteBifrost, mock: Session)
     say(mock, "hi")
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
-    child = context.Process(target=_in_a_fork, args=(mock, answers))
+    child = context.Process(target=_in_a_fork, args=(mock, client_of(mock), answers))
     child.start()
     found = answers.get(timeout=20)
     child.join(20)
 
-    assert (found, child.exitcode) == ((1, [1]), 0)
+    assert (found, child.exitcode) == ((1, [1], False), 0)
     assert len(mock.requests) == 1
 
 
