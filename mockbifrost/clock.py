@@ -34,6 +34,28 @@ def utc_text() -> str:
     return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def now_s() -> float:
+    """Real seconds, counted from anywhere, never backwards."""
+    return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """An instant of real time, for whoever waits outside of an event loop."""
+
+    at_s: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """So many seconds from now."""
+        return cls(now_s() + seconds)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until then; 0 when it has passed."""
+        return max(0.0, self.at_s - now_s())
+
+
 @dataclass(slots=True)
 class Clock:
     """A session's clock. `fixed` moves only by `advance`, `flow` also lets real seconds pass, `real` is wall time.

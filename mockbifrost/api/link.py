@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from mockbifrost.api.loading import Given, read_one
+from mockbifrost.api.request import Place
 from mockbifrost.cassette.recordings import Matching, Recordings
-from mockbifrost.clock import ClockMode
+from mockbifrost.clock import ClockMode, Deadline
 from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.compile import compile_stub
 from mockbifrost.scenario.load import stub_from_mapping
 from mockbifrost.session.loading import load
+from mockbifrost.session.registry import LateRequest
 from mockbifrost.session.replaying import ReplayFiles
 from mockbifrost.session.session import Session as SessionState
 from mockbifrost.session.session import StubState
-from mockbifrost.session.verify import Verdict, verify
+from mockbifrost.session.verify import ALL_BUT_CONDUCT, Checks, Verdict, verify
 
 T = TypeVar("T")
+S = TypeVar("S")
+Entries = Sequence[Mapping[str, Any]]
+"""Entries of the journal as the control API shows them."""
 
 
 class Link(Protocol):
@@ -49,8 +55,12 @@ class Link(Protocol):
         """Remove those that were added."""
         ...
 
-    def journal(self) -> Sequence[Mapping[str, Any]]:
+    def journal(self) -> Entries:
         """All entries, oldest first, as the control API shows them."""
+        ...
+
+    def watch(self, enough: Callable[[Entries], T | None], timeout_s: float) -> T | None:
+        """Show the journal to `enough`, and again when it has changed, until it finds something or so many real seconds have passed."""
         ...
 
     def ledger(self) -> Sequence[Row]:
@@ -77,8 +87,16 @@ class Link(Protocol):
         """Forget what was counted, noted and cached."""
         ...
 
-    def verify(self, own: Collection[str]) -> Verdict:
-        """What is wrong; `own` are the ids of stubs that must have been used."""
+    def verify(self, own: Collection[str], checks: Checks = ALL_BUT_CONDUCT) -> Verdict:
+        """What is wrong, once no response is open or patience is at its end; `own` are the ids of stubs that must have been used."""
+        ...
+
+    def late(self) -> Sequence[LateRequest]:
+        """What came after the session was finished."""
+        ...
+
+    def unplayed(self) -> Sequence[Place]:
+        """The recordings that nothing was answered from so far."""
         ...
 
     def finish(self) -> None:
@@ -96,12 +114,14 @@ class LocalLink:
         matching: Matching,
         run: Callable[[Callable[[], Any]], Any],
         finish: Callable[[SessionState], None],
+        late: Callable[[SessionState], Sequence[LateRequest]],
     ) -> None:
         self._state = state
         self._url = url
         self._matching = matching
         self._run_on_loop = run
         self._finish = finish
+        self._late = late
 
     def _run(self, action: Callable[[], T]) -> T:
         found: T = self._run_on_loop(action)
@@ -142,9 +162,41 @@ class LocalLink:
         """Remove those that were added."""
         return self._run(self._state.clear_stubs)
 
-    def journal(self) -> Sequence[Mapping[str, Any]]:
+    def journal(self) -> Entries:
         """All entries, with nothing redacted: they do not leave this process."""
-        return self._run(lambda: [entry.to_json(redacted=False) for entry in self._state.journal])
+        return self._run(self._entries)
+
+    def _entries(self) -> Entries:
+        return [entry.to_json(redacted=False) for entry in self._state.journal]
+
+    def watch(self, enough: Callable[[Entries], T | None], timeout_s: float) -> T | None:
+        """The journal tells when it has changed: nothing is asked in between."""
+        return self._until(self._entries, enough, timeout_s)
+
+    def _until(self, look: Callable[[], S], enough: Callable[[S], T | None], timeout_s: float) -> T | None:
+        """What `enough` finds in what is seen on the server's loop, looked at again at each change until time is up."""
+        deadline = Deadline.after(timeout_s)
+        found = enough(self._run(look))
+        while found is None and deadline.left_s:
+            found = self._at_change(look, enough, deadline)
+        return found
+
+    def _at_change(self, look: Callable[[], S], enough: Callable[[S], T | None], deadline: Deadline) -> T | None:
+        changed = threading.Event()
+        journal = self._state.journal
+
+        def listen() -> S:
+            journal.on_change(changed.set)
+            return look()
+
+        try:
+            found = enough(self._run(listen))  # it may have changed before somebody listened
+            if found is None:
+                changed.wait(deadline.left_s)
+                found = enough(self._run(look))
+            return found
+        finally:
+            self._run(lambda: journal.forget(changed.set))
 
     def ledger(self) -> Sequence[Row]:
         """What was charged."""
@@ -171,9 +223,26 @@ class LocalLink:
         """Forget what was counted, noted and cached."""
         self._run(self._state.reset)
 
-    def verify(self, own: Collection[str]) -> Verdict:
+    def verify(self, own: Collection[str], checks: Checks = ALL_BUT_CONDUCT) -> Verdict:
         """What is wrong."""
-        return self._run(lambda: verify(self._state, own))
+
+        def judged() -> Verdict:
+            return verify(self._state, own, checks)
+
+        def when_settled() -> Verdict | None:
+            return None if checks.open and self._state.journal.open else judged()
+
+        return self._until(when_settled, lambda verdict: verdict, checks.patience_s) or self._run(judged)
+
+    def late(self) -> Sequence[LateRequest]:
+        """What came after the end."""
+        return self._late(self._state)
+
+    def unplayed(self) -> Sequence[Place]:
+        """Those not played, in the order of their files."""
+        state = self._state
+        found = self._run(lambda: state.providers.unplayed(state.counters.counts))
+        return [Place(one.ref.name, one.ref.source, one.ref.line or 0) for one in found]
 
     def finish(self) -> None:
         """End the session."""

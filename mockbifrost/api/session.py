@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
-from mockbifrost.api.link import Link
-from mockbifrost.api.request import Call, Request, calls_of
+from mockbifrost.api import assertions
+from mockbifrost.api.assertions import Sought
+from mockbifrost.api.link import Entries, Link
+from mockbifrost.api.request import Call, Place, Request, calls_of
 from mockbifrost.api.when import When
-from mockbifrost.clock import CLOCK_MODES, ClockMode
+from mockbifrost.clock import CLOCK_MODES, ClockMode, Deadline
 from mockbifrost.errors import SessionFinishedError, UsageError, VerificationError
 from mockbifrost.gateway.ledger import Row
 from mockbifrost.serve.addresses import BASE
+from mockbifrost.session.registry import LateRequest
 from mockbifrost.session.session import StubState
+from mockbifrost.session.verify import PATIENCE_S, Checks
 from mockbifrost.vocabulary.durations import parse_duration
 
 LONGEST_S: Final = 1e10
+SLICE_S: Final = 0.25
+"""A thread that waits for async code is done after so many seconds at the latest, whatever becomes of that code."""
 NO_JOURNAL: Final = "the session's journal is empty: no request has come in yet"
 
 
@@ -113,6 +120,11 @@ class Session:
         """What was charged, by virtual key, provider and model."""
         return tuple(self._link.ledger())
 
+    @property
+    def unplayed(self) -> tuple[Place, ...]:
+        """The recordings that nothing was answered from so far, those of the server's files too."""
+        return tuple(self._link.unplayed())
+
     def gate(self, name: str) -> Gate:
         """A gate that stubs wait for with `active: {gate: NAME}`; closed at first."""
         return Gate(self, name)
@@ -121,15 +133,30 @@ class Session:
         """Forget what was counted, noted and cached; the stubs stay."""
         self._link.reset()
 
-    def verify(self) -> None:
-        """Raises VerificationError for requests that nothing answered, and for stubs of this session that nothing used."""
+    def verify(
+        self,
+        *,
+        unused: bool = True,
+        unmatched: bool = True,
+        unplayed: bool = False,
+        open: bool = True,
+        conduct: bool = False,
+    ) -> None:
+        """Raises VerificationError for all that is wrong, in the order in which it happened; each argument False leaves something out.
+
+        `unmatched`: requests that nothing answered. `unused`: stubs of this session that nothing used, and `required` ones that
+        were not used so often. `open`: responses still on their way; up to a second of real time is waited for them. `unplayed`:
+        recordings that nothing played. `conduct`: streams that were cut and that nothing asked for again. That the client went on
+        with a part of a cut stream as if it were the whole answer is wrong in any case.
+        """
+        __tracebackhide__ = True
         unfinished = [when for when in self._pending.values() if not when.complete]
         if unfinished:
             first = unfinished[0]
             raise UsageError(
                 f"the stub at {first.place} does nothing: say `.reply(…)`, `.error(…)` or `.sequence(…)` after when(…)"
             )
-        verdict = self._link.verify(self._own)
+        verdict = self._link.verify(self._own, Checks(unmatched, unused, unplayed, open, conduct))
         if verdict.problems:
             raise VerificationError(verdict.text())
 
@@ -138,6 +165,78 @@ class Session:
         if not self._finished:
             self._finished = True
             self._reached.finish()
+
+    # -------------------------------------------------------------------------------------------------------- assertions
+
+    def find(self, **wanted: Unpack[Sought]) -> tuple[Request, ...]:
+        """The requests that fit, oldest first: by the keys of `when`, and by `status`, `streamed` and `error`."""
+        return assertions.find(self.requests, _search(wanted))
+
+    def assert_called(self, times: int | None = None, *, requests: bool = False, **wanted: Unpack[Sought]) -> None:
+        """At least one call fits, or exactly so many. A client's retries belong to its call; `requests=True` counts each of them.
+
+        Raises VerificationError, an AssertionError that shows what came, as all assertions of a session do.
+        """
+        __tracebackhide__ = True
+        assertions.assert_called(self.requests, _search(wanted), times, each=requests)
+
+    def assert_not_called(self, **wanted: Unpack[Sought]) -> None:
+        """No request fits."""
+        __tracebackhide__ = True
+        assertions.assert_not_called(self.requests, _search(wanted))
+
+    def assert_order(self, *wanted: Sought, strict: bool = False) -> None:
+        """Calls that fit came in this order, others may lie between; `strict=True`: and there were no others."""
+        __tracebackhide__ = True
+        assertions.assert_order(self.requests, [_search(one) for one in wanted], strict=strict)
+
+    def assert_cancelled(self, **wanted: Unpack[Sought]) -> None:
+        """A request that fits was left by its client before its end; up to a second of real time is waited for that."""
+        __tracebackhide__ = True
+        search = _search(wanted)
+
+        def decided(entries: Entries) -> bool | None:
+            found = assertions.find(_requests(entries), search)
+            cancelled = any(request.client_closed_at_chunk is not None for request in found)
+            return None if not cancelled and any(request.open for request in found) else cancelled
+
+        self._link.watch(decided, PATIENCE_S)
+        assertions.assert_cancelled(self.requests, search)
+
+    def wait_for(
+        self, count: int = 1, timeout: str | float = "5s", *, started: bool = False, **wanted: Unpack[Sought]
+    ) -> Request:
+        """Wait until so many requests that fit have ended, and give the last of them; `started=True`: until they have come.
+
+        `timeout` is real time, a duration or seconds. Raises VerificationError when it is over, UsageError for a timeout that is none.
+        """
+        __tracebackhide__ = True
+        waiting = _Waiting(_search(wanted), count, _seconds("wait_for", timeout), started)
+        return waiting.end(self._link.watch(waiting.enough, waiting.timeout_s), self)
+
+    async def wait_for_async(
+        self,
+        count: int = 1,
+        timeout: str | float = "5s",  # noqa: ASYNC109 - as in sync code
+        *,
+        started: bool = False,
+        **wanted: Unpack[Sought],
+    ) -> Request:
+        """The same in async code, on any event loop that anyio knows; other tasks go on."""
+        __tracebackhide__ = True
+        from anyio.to_thread import run_sync
+
+        waiting = _Waiting(_search(wanted), count, _seconds("wait_for_async", timeout), started)
+        deadline = Deadline.after(waiting.timeout_s)
+        link, found = self._link, None
+        while found is None and (part_s := min(deadline.left_s, SLICE_S)):
+            found = await run_sync(link.watch, waiting.enough, part_s, abandon_on_cancel=True)
+        return waiting.end(found, self)
+
+    @property
+    def late(self) -> tuple[LateRequest, ...]:
+        """The requests that came after the session was finished, and were refused: the latest 20, oldest first."""
+        return tuple(self._reached.late())
 
     def _put(self, when: When) -> None:
         """(Re)compile a stub of this session and put it into its place. Raises UsageError where it was removed."""
@@ -150,6 +249,53 @@ class Session:
             self._own.discard(when.id)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What somebody waits for."""
+
+    search: assertions.Search
+    count: int
+    timeout_s: float
+    started: bool
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise UsageError(f"wait_for: there is nothing to wait for with count={self.count}; 1 is the least")
+
+    def enough(self, entries: Entries) -> Request | None:
+        """The request, once it is there."""
+        return assertions.ended(_requests(entries), self.search, self.count, started=self.started)
+
+    def end(self, found: Request | None, session: Session) -> Request:
+        """The request; raises VerificationError where it did not come."""
+        __tracebackhide__ = True
+        if found is None:
+            requests = session.requests
+            assertions.fail_waiting(requests, self.search, self.count, self.timeout_s, started=self.started)
+        return found
+
+
+def _requests(entries: Entries) -> tuple[Request, ...]:
+    return tuple([Request.of(entry) for entry in entries])
+
+
+def _search(wanted: Mapping[str, object]) -> assertions.Search:
+    """What the caller of a session's method seeks."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+        frame = frame.f_back
+    return assertions.search_of(wanted, frame.f_code.co_filename, frame.f_lineno)
+
+
+def _seconds(what: str, duration: str | float) -> float:
+    """A duration or a number of seconds. Raises UsageError."""
+    try:
+        number = isinstance(duration, (int, float)) and not isinstance(duration, bool)
+        return float(duration) if number else parse_duration(duration)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{what}: {error}") from None
+
+
 class SessionClock:
     """The clock of a session."""
 
@@ -158,11 +304,7 @@ class SessionClock:
 
     def advance(self, duration: str | float) -> None:
         """Move it forward: `"5m"`, or seconds. Raises UsageError for what is no duration."""
-        try:
-            number = isinstance(duration, (int, float)) and not isinstance(duration, bool)
-            seconds = float(duration) if number else parse_duration(duration)
-        except (ValueError, OverflowError) as error:
-            raise UsageError(f"clock.advance: {error}") from None
+        seconds = _seconds("clock.advance", duration)
         if not 0 <= seconds <= LONGEST_S:
             raise UsageError(
                 f"clock.advance: time can't be moved by {duration!r} seconds: only forward, and by years at most"

@@ -135,6 +135,8 @@ class Outcome:
     whole: bool = False
     """What is pending is the answer to the whole request, as it is."""
     telling: Telling | None = None
+    cut: bool = False
+    """The stream ends before the answer does."""
 
     @property
     def ended_badly(self) -> bool:

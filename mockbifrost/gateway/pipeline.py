@@ -537,6 +537,7 @@ class _Journey:
             waited_s=self.waited_s,
             speed=answer.draft.speed if answer is not None else None,
             end="hold" if isinstance(heard, Hangs) else "clean",
+            cut=_is_cut(answer, heard),
         )
         if answer is None or not isinstance(heard, Cuts):
             return outcome
@@ -687,6 +688,14 @@ class _Journey:
             took_s,
         )
         self.trail += (trace,)
+
+
+def _is_cut(answer: Answer | None, heard: Cuts | NoChunks | Hangs) -> bool:
+    """Whether the stream ends before anything has said why the answer does."""
+    if isinstance(heard, Hangs):
+        return False
+    kept = heard.kept if isinstance(heard, Cuts) else 0
+    return answer is None or not any(delta.finish_reason for delta in answer.draft.deltas[:kept])
 
 
 def _said_by_provider(failure: Failure | Broke) -> Failure | None:

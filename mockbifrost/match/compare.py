@@ -123,7 +123,10 @@ def tools_check(wanted: Sequence[str]) -> Check:
         if not wanted:
             return None if not offered else Mismatch("tools", "no tools", got)
         missing = [name for name in wanted if name not in offered]
-        return None if not missing else Mismatch("tools", "offered: " + ", ".join(wanted), got)
+        if not missing:
+            return None
+        near = 1 - len(missing) / len(wanted)
+        return Mismatch("tools", "offered: " + ", ".join(wanted), got, near=near)
 
     return check
 
@@ -147,6 +150,14 @@ class ResultMatcher:
         if self.text is not None and not self.text.fits(result.text):
             return False
         return not self.has_json or within(self.json, result.value)
+
+    def nearness(self, result: ToolResult) -> float:
+        """How much of it holds, from 0 to 1: a cheap measure that ranks near misses."""
+        pairs = ((self.name, result.name), (self.id, result.id), (self.text, result.text))
+        parts = [float(got is not None and matcher.fits(got)) for matcher, got in pairs if matcher is not None]
+        if self.has_json:
+            parts.append(_share_within(self.json, result.value))
+        return sum(parts) / len(parts) if parts else 0.0
 
     def wants(self) -> str:
         """The parts in words."""
@@ -173,6 +184,13 @@ def within(wanted: object, got: object) -> bool:
     )
 
 
+def _share_within(wanted: object, got: object) -> float:
+    """The share of the wanted keys that are there with their values; of what is no object all or nothing."""
+    if not isinstance(wanted, Mapping) or not isinstance(got, Mapping) or not wanted:
+        return float(within(wanted, got))
+    return sum([key in got and within(value, got[key]) for key, value in wanted.items()]) / len(wanted)
+
+
 def _results_in_words(results: Sequence[ToolResult]) -> str:
     if not results:
         return "a conversation that does not end with tool results"
@@ -187,9 +205,9 @@ def results_check(wanted: Sequence[ResultMatcher]) -> Check:
         missing = [matcher for matcher in wanted if not any(matcher.fits(result) for result in results)]
         if results and not missing:
             return None
-        return Mismatch(
-            "tool_result", "; ".join([matcher.wants() for matcher in missing or wanted]), _results_in_words(results)
-        )
+        wants = "; ".join([matcher.wants() for matcher in missing or wanted])
+        near = max([matcher.nearness(result) for matcher in missing for result in results], default=0.0)
+        return Mismatch("tool_result", wants, _results_in_words(results), near=near)
 
     return check
 

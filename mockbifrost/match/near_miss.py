@@ -75,7 +75,19 @@ def in_words(attempt: Attempt, misses: Sequence[NearMiss], stubs: int, template:
         lines += [f"    {mismatch}" for mismatch in miss.mismatches]
     if total > len(misses):
         lines.append(f"  ({total - len(misses)} more of {total} {kinds} are further away)")
-    do = f"record it with `{RECORD}`, or add this stub" if recordings else "mend the nearest stub, or add this one"
-    lines.append(f"  do: {do}:")
+    lines.append(f"  do: {_advice(misses, recordings)}:")
     lines += ["    " + line for line in template.splitlines()]
     return "\n".join(lines)
+
+
+def _advice(misses: Sequence[NearMiss], recordings: int) -> str:
+    """What to do about a miss, before the stub to paste."""
+    if recordings:
+        return f"record it with `{RECORD}`, or add this stub"
+    if not misses:
+        return "add this stub"
+    if "times" in misses[0].reason:
+        return "raise `times` if the further call is meant, else find out why it is made; or add this stub"
+    if misses[0].reason:
+        return "let the nearest stub answer now, or add this one"
+    return "mend the nearest stub, or add this one"

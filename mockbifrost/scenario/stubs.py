@@ -219,18 +219,27 @@ def exhausted(stub: Stub) -> str:
 
 
 def paste_stub(attempt: Attempt) -> str:
-    """A stub that would answer this request, ready to paste."""
-    conversation = attempt.conversation
+    """A stub that would answer this request, ready to paste into a file."""
+    key, value = _telling(attempt.conversation)
+    return f'- when: {{{key}: {value}}}\n  reply: "..."'
+
+
+def paste_python(attempt: Attempt) -> str:
+    """The same for a test."""
+    key, value = _telling(attempt.conversation)
+    return f'when({key}={value}).reply("...")'
+
+
+def _telling(conversation: Conversation) -> tuple[str, str]:
+    """A key of `when` with a value that fits this conversation, in words that YAML and Python share."""
     if conversation.results:
         name = conversation.results[-1].name
-        when = f"tool_result: {_quoted(name)}" if name else "last: {role: tool}"
-    elif conversation.user is not None:
-        when = f"user: {_quoted(_excerpt(conversation.user))}"
-    elif conversation.task:
-        when = f"task: {_quoted(_excerpt(conversation.task))}"  # something that is no user's text came after it
-    else:
-        when = f"turn: {conversation.turn}"
-    return f'- when: {{{when}}}\n  reply: "..."'
+        return ("tool_result", _quoted(name)) if name else ("last", '{"role": "tool"}')
+    if conversation.user is not None:
+        return "user", _quoted(_excerpt(conversation.user))
+    if conversation.task:
+        return "task", _quoted(_excerpt(conversation.task))  # something that is no user's text came after it
+    return "turn", str(conversation.turn)
 
 
 def _excerpt(text: str) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from mockbifrost.gateway.models import listing
-from mockbifrost.serve.addresses import BASE, IN_SESSION
+from mockbifrost.serve.addresses import BASE, CONTROL, IN_SESSION
 from mockbifrost.serve.asgi import Message, Receive, Send
+from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
+from mockbifrost.serve.settings import MOST_BODY_BYTES
+from mockbifrost.session.asked import said_in
 from mockbifrost.session.registry import DEFAULT, Refused, Sessions
 from mockbifrost.session.session import Session
 from mockbifrost.wire.envelope import WireError, error_json, http_status
@@ -30,7 +34,6 @@ MODELS_PATHS: Final = frozenset(
 )
 CLEAR_ID: Final = "/api/cache/clear/"
 CLEAR_KEY: Final = "/api/cache/clear-by-key/"
-CONTROL: Final = "/__mockbifrost"
 
 LOG: Final = logging.getLogger("mockbifrost")
 _KEY_HEADERS: Final = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
@@ -63,8 +66,11 @@ class Application:
             named, slash, rest = path[len(IN_SESSION) :].partition("/")
             path = slash + rest
         if path in CHAT_PATHS and scope["method"] == "POST":
-            session = self._session(scope, named)
+            id = named_session(scope, named)
+            session = self._sessions.get(id)
             if isinstance(session, Refused):
+                if session.kind == "session_finished":
+                    await self._came_late(id, scope, receive)
                 await send_reply(send, _for_browsers(scope, refusal(400, session.kind, session.message)))
                 return
             await self._chat(scope, receive, session)
@@ -74,20 +80,20 @@ class Application:
             return
         await send_reply(send, _for_browsers(scope, self._around(scope, path, named)))
 
+    async def _came_late(self, id: str, scope: Message, receive: Receive) -> None:
+        """Tell a finished session of a request that is refused."""
+        said: str | None = None
+        with suppress(BodyRefused, ClientGone):
+            said = said_in(await read_body(receive, scope["headers"], MOST_BODY_BYTES))
+        self._sessions.came_late(id, scope["method"], scope["path"], said)
+
     def _session(self, scope: Message, named: str | None) -> Session | Refused:
-        """By path, else by header, else by API key, else the default one."""
-        if named is None:
-            key: bytes | None = None
-            for name, value in scope["headers"]:
-                if name == b"x-mockbifrost-session" and value:
-                    named = value.decode("utf-8", "replace")
-                    break
-                if name in _KEY_HEADERS:
-                    bare = value[7:] if value[:7].lower() == b"bearer " else value
-                    if bare.startswith(_KEY):
-                        key = bare[len(_KEY) :]
-            named = named or (key.decode("utf-8", "replace") if key else DEFAULT)
-        return self._sessions.get(named)
+        """The session of a request around the endpoint; a finished one is told of it."""
+        id = named_session(scope, named)
+        found = self._sessions.get(id)
+        if isinstance(found, Refused) and found.kind == "session_finished":
+            self._sessions.came_late(id, scope["method"], scope["path"])
+        return found
 
     def _around(self, scope: Message, path: str, named: str | None) -> Reply:
         """The endpoints around the endpoint, and hints where a path is nearly right."""
@@ -133,6 +139,22 @@ class Application:
         else:
             session.gateway_state.cache.clear(name)
         return plain_json({"message": "Cache cleared successfully"})
+
+
+def named_session(scope: Message, named: str | None) -> str:
+    """Which session a request is for: by path, else by header, else by API key, else the default one."""
+    if named is not None:
+        return named
+    key: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"x-mockbifrost-session" and value:
+            found: str = value.decode("utf-8", "replace")
+            return found
+        if name in _KEY_HEADERS:
+            bare = value[7:] if value[:7].lower() == b"bearer " else value
+            if bare.startswith(_KEY):
+                key = bare[len(_KEY) :]
+    return key.decode("utf-8", "replace") if key else DEFAULT
 
 
 def _error(session: Session, error: WireError) -> Reply:

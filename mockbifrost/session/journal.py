@@ -192,6 +192,7 @@ class Journal:
         self._most_entries = entries
         self._most_bytes = most_bytes
         self._bytes = 0
+        self._waiting: list[Callable[[], object]] = []
         self.count = 0
         self.dropped = 0
         self.dropped_errors = 0
@@ -203,6 +204,28 @@ class Journal:
         entry.size = OVERHEAD
         self._bytes += OVERHEAD
         self.grow(entry, len(entry.raw_body) + len(b"".join(chain.from_iterable(entry.raw_headers))))
+        self.changed()
+
+    @property
+    def open(self) -> tuple[Entry, ...]:
+        """Those whose responses are still on their way."""
+        return tuple([entry for entry in self._entries if entry.played is None])
+
+    def on_change(self, call: Callable[[], object]) -> None:
+        """Call this once, when an entry is begun or has ended next."""
+        self._waiting.append(call)
+
+    def forget(self, call: Callable[[], object]) -> None:
+        """Do not call it any more."""
+        if call in self._waiting:
+            self._waiting.remove(call)
+
+    def changed(self) -> None:
+        """Tell those who wait that an entry was begun, or has ended."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for call in waiting:
+                call()
 
     def grow(self, entry: Entry, size: int) -> None:
         """The entry now holds so many bytes more. One that has fallen out, whose size is 0, is not counted again."""
@@ -230,3 +253,4 @@ class Journal:
         self._entries.clear()
         self._bytes = 0
         self.dropped = self.dropped_errors = 0
+        self.changed()

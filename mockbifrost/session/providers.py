@@ -12,7 +12,7 @@ from mockbifrost.match.near_miss import NearMiss, in_words, nearest
 from mockbifrost.provider.answer import Broken, Pending
 from mockbifrost.provider.protocol import Reached
 from mockbifrost.provider.tally import Tally
-from mockbifrost.scenario.stubs import Stubs, paste_stub
+from mockbifrost.scenario.stubs import Stubs, paste_python, paste_stub
 
 NO_UPSTREAM: Final = (
     "This server has no upstream, so `forward` can't ask one.\n  do: start it with `mockbifrost serve --upstream URL`"
@@ -65,7 +65,10 @@ class Providers:
     def explain(self, attempt: Attempt, misses: Sequence[NearMiss]) -> str:
         """Why nothing answered, and a stub to paste."""
         count = sum([len(recordings) for recordings in self.recordings])
-        return in_words(attempt, misses, len(self.stubs), paste_stub(attempt), count)
+        template = paste_stub(attempt)
+        if not misses or misses[0].source.endswith(".py"):
+            template += f"\nin Python: {paste_python(attempt)}"
+        return in_words(attempt, misses, len(self.stubs), template, count)
 
     def unplayed(self, counts: Mapping[str, int]) -> list[Recording]:
         """The recordings that nothing was answered from so far, by the session's counters."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 from mockbifrost.cassette.recordings import NO_RECORDINGS, Recordings
-from mockbifrost.clock import Clock, ClockMode
+from mockbifrost.clock import Clock, ClockMode, now_s
 from mockbifrost.errors import UsageError
 from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.configure import of_version
@@ -23,10 +23,13 @@ from mockbifrost.scenario.stubs import Layer, Stubs
 from mockbifrost.session.providers import Providers
 from mockbifrost.session.session import Session
 from mockbifrost.wire.profiles import ProfileName
+from mockbifrost.wire.redact import redact_text
 
 DEFAULT: Final = "default"
 FINISHED: Final = 1_000
 """So many finished sessions are remembered, so that late requests for them are told apart from new ones."""
+LATE: Final = 20
+"""So many late requests of each are remembered, the latest."""
 LONGEST_ID: Final = 200
 MOST_SESSIONS: Final = 1_000
 
@@ -46,6 +49,37 @@ class Refused:
 
     kind: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LateRequest:
+    """A request that came for a finished session, `after_s` real seconds after its end, and was refused. `number` counts them from 1.
+
+    `said` is its last message in a few words, redacted; None where its body was not read.
+    """
+
+    number: int
+    after_s: float
+    method: str
+    path: str
+    said: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the control API shows it; without `said` where nothing is known of it."""
+        return {key: item for key, item in asdict(self).items() if item is not None}
+
+    def __str__(self) -> str:
+        what = f"{self.method} {self.path}" + (f", {self.said}" if self.said is not None else "")
+        return f"late request {self.number} ({what}), {self.after_s:.3f} s after the end of the session"
+
+
+@dataclass(slots=True)
+class _Finished:
+    """A session that is no more."""
+
+    at_s: float
+    late: deque[LateRequest] = field(default_factory=lambda: deque(maxlen=LATE))
+    count: int = 0
 
 
 class Sessions:
@@ -80,7 +114,7 @@ class Sessions:
         self._clock: ClockMode = clock
         self._most = most
         self._sessions: dict[str, Session] = {}
-        self._finished: OrderedDict[str, None] = OrderedDict()
+        self._finished: OrderedDict[str, _Finished] = OrderedDict()
         self._made = 0
 
     def __iter__(self) -> Iterator[Session]:
@@ -104,6 +138,20 @@ class Sessions:
             )
         return self.create(id)
 
+    def came_late(self, id: str, method: str, path: str, said: str | None = None) -> None:
+        """Remember a request that was refused because its session is finished."""
+        finished = self._finished.get(id)
+        if finished is not None:
+            finished.count += 1
+            finished.late.append(
+                LateRequest(finished.count, round(now_s() - finished.at_s, 6), method, redact_text(path), said)
+            )
+
+    def late(self, id: str) -> tuple[LateRequest, ...]:
+        """What came for a session after its end, as far as it is remembered; the oldest first."""
+        finished = self._finished.get(id)
+        return tuple(finished.late) if finished is not None else ()
+
     def find(self, id: str) -> Session | None:
         """The session of that id, if there is one; the default one and those of files are there until they are finished."""
         if id not in self._sessions and id not in self._finished and (id in self._named or id == DEFAULT):
@@ -118,8 +166,11 @@ class Sessions:
         seed: int | None = None,
         clock: ClockMode | None = None,
         version: ProfileName | None = None,
+        speed: float | None = None,
     ) -> Session | Refused:
-        """A new session; without an id it gets one that no session has had. `seed` and `version` beat those of the files.
+        """A new session; without an id it gets one that no session has had.
+
+        `seed` and `version` beat those of the files, `speed` the server's.
 
         Refused where it is in use, the id is no name, or there are too many.
         """
@@ -151,6 +202,7 @@ class Sessions:
             clock=Clock(clock or self._clock),
             reader=self._reader,
             lenient=self._lenient,
+            speed=speed,
         )
         self._sessions[id] = session
         self._finished.pop(id, None)
@@ -168,6 +220,6 @@ class Sessions:
         """End a session: what comes later for it is refused."""
         if self._sessions.pop(id, None) is None:
             raise UsageError(f"there is no session {id!r} to finish")
-        self._finished[id] = None
+        self._finished[id] = _Finished(now_s())
         while len(self._finished) > FINISHED:
             self._finished.popitem(last=False)

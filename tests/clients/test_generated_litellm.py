@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
+from hypothesis import strategies as st
 from openai import OpenAI
 
 from mockbifrost import Session
@@ -12,6 +15,7 @@ from tests.clients.generated import (
     TIMEOUT_S,
     Allowed,
     Case,
+    Plan,
     Seen,
     broke_off,
     headers_for,
@@ -46,6 +50,15 @@ ALLOWED = (
 )
 
 
+PARTS: Final = Plan(
+    "parts",
+    st.just({"reply": {"choices": [{"content": "a"}, {"content": [{"type": "text", "text": "b"}]}]}}),
+    6,
+    fault={"n": 2},
+)
+"""What draws of choices come to only now and then."""
+
+
 def test_a_thousand_requests_raise_what_is_known(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,4 +84,4 @@ def test_a_thousand_requests_raise_what_is_known(
                 for _chunk in answer:
                     pass
 
-        prove(server, ALLOWED, plans({**FAULTS, **FAULTY_BODIES}), requests(), ask)
+        prove(server, ALLOWED, (*plans({**FAULTS, **FAULTY_BODIES}), PARTS), requests(), ask)

@@ -353,4 +353,7 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not NOT_OURS.match(name)}
     kept.pop("CI", None)  # pages are read at a desk: CI shows more, and records nothing
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
-    return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "mockbifrost.pytest_plugin,anyio.pytest_plugin"}
+    return kept | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "mockbifrost.pytest_plugin,anyio.pytest_plugin",
+    }

@@ -43,7 +43,7 @@ class Case:
     text: str
 
 
-ROUND = [
+ROUND: list[dict[str, Any]] = [
     {"role": "user", "content": "go"},
     {
         "role": "assistant",
@@ -59,9 +59,10 @@ CASES = (
         chat("Where is my order?\nThanks"),
         "No stub answers this request (model \"gpt-4o\", plain, turn 0, user: 'Where is my order?\\nThanks').\n"
         "  nearest: there are no stubs at all\n"
-        "  do: mend the nearest stub, or add this one:\n"
+        "  do: add this stub:\n"
         '    - when: {user: "Where is my order?"}\n'
-        '      reply: "..."',
+        '      reply: "..."\n'
+        '    in Python: when(user="Where is my order?").reply("...")',
     ),
     Case(
         "several",
@@ -94,7 +95,7 @@ CASES = (
         chat("hi", stream=True),
         "No stub answers this request (model \"gpt-4o\", stream, turn 0, user: 'hi').\n"
         "  nearest: test.yaml:3 matches but is not active now: clock at 0s, active from 10s\n"
-        "  do: mend the nearest stub, or add this one:\n"
+        "  do: let the nearest stub answer now, or add this one:\n"
         '    - when: {user: "hi"}\n'
         '      reply: "..."',
     ),
@@ -157,7 +158,30 @@ def test_the_journal_has_the_same_near_misses() -> None:
 def test_the_stub_to_paste_answers() -> None:
     """What a miss proposes fits the very request, quotes and backslashes in it too."""
     body = chat('He said "no\\way"\nand left.')
-    _head, pasted = ask("version: 1", body).error["message"].split("add this one:\n")
-    lines = [line.removeprefix("    ") for line in pasted.splitlines()]
+    _head, pasted = ask("version: 1", body).error["message"].split("add this stub:\n")
+    *lines, python = [line.removeprefix("    ") for line in pasted.splitlines()]
 
     assert ask(stubs("\n".join(lines)), body).text == "..."
+    keys = eval("dict" + python.removeprefix("in Python: when").removesuffix('.reply("...")'))
+    assert ask_in(session_with({"when": keys, "reply": "..."}), body).text == "..."
+
+
+@pytest.mark.parametrize(
+    ("far", "near"),
+    [
+        ("{user: text}", "{tool_result: {name: look, json: {found: 2}}}"),
+        ("{tool_result: {name: look, json: {found: 2}}}", "{tool_result: {name: look, json: {found: 2, of: 3}}}"),
+        ("{tool_result: {id: d}}", "{tool_result: {id: c, text: nope}}"),
+        ("{tool_result: {name: find}}", "{tool_result: [{name: look, json: [1]}]}"),
+        ("{tools: [a, b]}", "{tools: [look, a]}"),
+    ],
+)
+def test_the_more_of_it_holds_the_nearer_it_is(far: str, near: str) -> None:
+    messages = [*ROUND[:-1], {**ROUND[-1], "content": '{"found": 1, "of": 3}'}]
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    body = {"model": "gpt-4o", "messages": messages, "tools": tools}
+    text = ask(stubs(f"- {{name: far, when: {far}, reply: a}}\n- {{name: near, when: {near}, reply: b}}"), body).error[
+        "message"
+    ]
+
+    assert text.splitlines()[1].startswith('  nearest: "near" ')
