@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from mockbifrost.api.assertions import Sought
 from mockbifrost.api.request import Answered, Call, Place, Request, Try
 from mockbifrost.api.server import MockBifrost
 from mockbifrost.api.session import Gate, Session, SessionClock
 from mockbifrost.api.when import When
+from mockbifrost.session.registry import LateRequest
 
-__all__ = ["Answered", "Call", "Gate", "MockBifrost", "Place", "Request", "Session", "SessionClock", "Try", "When"]
+__all__ = [
+    "Answered",
+    "Call",
+    "Gate",
+    "LateRequest",
+    "MockBifrost",
+    "Place",
+    "Request",
+    "Session",
+    "SessionClock",
+    "Sought",
+    "Try",
+    "When",
+]
