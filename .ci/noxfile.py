@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 ENV = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 nox.needs_version = ">=2026.4"
-nox.options.sessions = ["tests", "lint", "types", "wheel"]
+nox.options.sessions = ["tests", "lint", "types", "wheel", "examples"]
 nox.options.envdir = str(ROOT / ".nox")
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
@@ -39,6 +40,8 @@ class Lane:
     packages: str = ""  # the folder of a package.json that npm installs
 
 
+CLIENTS_PAGE = "tests/docs/test_docs.py::test_a_page_does_what_it_says[docs/how-to/clients.md]"
+
 # A new lane is one more line here and one more dependency group in pyproject.toml.
 LANES: Mapping[str, Lane] = {
     "main": Lane(groups=("test", "clients")),
@@ -52,15 +55,19 @@ LANES: Mapping[str, Lane] = {
     ),
     "instructor": Lane(
         groups=("test", "clients-instructor"),
-        tests=("tests/clients/test_instructor.py", "tests/clients/test_generated_instructor.py"),
+        tests=("tests/clients/test_instructor.py", "tests/clients/test_generated_instructor.py", CLIENTS_PAGE),
     ),
     "litellm": Lane(
         groups=("test", "clients-litellm"),
-        tests=("tests/clients/test_litellm.py", "tests/clients/test_generated_litellm.py"),
+        tests=("tests/clients/test_litellm.py", "tests/clients/test_generated_litellm.py", CLIENTS_PAGE),
     ),
     "node": Lane(
         groups=("test",),
-        tests=("tests/clients/test_node.py", "tests/clients/test_yaml_language_server.py"),
+        tests=(
+            "tests/clients/test_node.py",
+            "tests/clients/test_node_page.py",
+            "tests/clients/test_yaml_language_server.py",
+        ),
         packages="tests/clients/node",
     ),
 }
@@ -148,11 +155,32 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session
-def wheel(session: nox.Session) -> None:
-    """Build the wheel and the sdist, then use the wheel where nothing else of the project is."""
+def built(session: nox.Session, *what: str) -> Path:
+    """The folder of what `build` makes: the wheel and the sdist, or what is asked for."""
     install(session, "wheel", project=False)
     dist = Path(session.create_tmp(), "dist")
     shutil.rmtree(dist, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(dist), str(ROOT), silent=True)
+    session.run("python", "-m", "build", *what, "--outdir", str(dist), str(ROOT), silent=True)
+    return dist
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel and the sdist, then use the wheel where nothing else of the project is."""
+    dist = built(session)
     session.run("python", ".ci/check_wheel.py", str(dist), env=ENV)
+
+
+@nox.session(reuse_venv=False)
+def examples(session: nox.Session) -> None:
+    """The tests of each example, which has the built wheel, what it asks for itself, and nothing else of the project."""
+    (wheel,) = built(session, "--wheel").glob("*.whl")
+    with tempfile.TemporaryDirectory() as elsewhere:
+        for example in sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.toml")):
+            copy = shutil.copytree(example, Path(elsewhere, example.name), ignore=shutil.ignore_patterns("__pycache__"))
+            session.chdir(copy)
+            session.install(str(wheel), ".[test]")
+            alone = {**ENV, "PYTHONPATH": None}
+            session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", env=alone)
+            session.run("mockbifrost", "check", "tests/", env=alone)
+        session.chdir(ROOT)  # a folder that goes away must not be the one that we are in

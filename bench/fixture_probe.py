@@ -1,15 +1,35 @@
 """What mockbifrost costs inside a test run, timed in this fresh process: prints JSON, times in milliseconds.
 
-`python -m bench.fixture_probe import|start|plugin`
+`python -m bench.fixture_probe import|start|plugin|tests`
 """
 
+import contextlib
+import io
 import json
+import os
 import sys
-from collections.abc import Callable
-from statistics import median
+import tempfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+from statistics import mean, median
 from time import perf_counter
 
 SESSIONS = 20
+TESTS = 200
+KINDS = (("without", "", "pass"), ("used", "mockbifrost", "pass"), ("stub", "mockbifrost", "stub(mockbifrost)"))
+HEAD = """
+def stub(session):
+    session.when(user="refund").reply("Done.").required(False)
+
+
+def test_warm(mockbifrost):
+    stub(mockbifrost)
+"""
+TEST = """
+
+def test_{1}_{0}({2}):
+    {3}
+"""
 
 
 def timed_ms(work: Callable[[], object]) -> float:
@@ -56,7 +76,34 @@ def plugin_ms() -> dict[str, float]:
     return {"plugin": timed_ms(load)}
 
 
-PROBES = {"import": import_ms, "start": start_ms, "plugin": plugin_ms}
+def tests_ms() -> dict[str, float]:
+    """What the fixture adds to a test, alone and with a stub: the mean of 200 tests less that of 200 without it, all in one run."""
+    import pytest
+
+    taken: dict[str, list[float]] = {}
+
+    class Stopwatch:
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+            """Time a test, its fixtures and reports included; `test_used_7` counts as `used`."""
+            begun = perf_counter()
+            result = yield
+            taken.setdefault(item.name.split("_")[1], []).append((perf_counter() - begun) * 1000)
+            return result
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as output:
+        tests = [TEST.format(number, *test) for number in range(TESTS) for test in KINDS]
+        Path(folder, "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        Path(folder, "test_cost.py").write_text(HEAD + "".join(tests), encoding="utf-8")
+        options = ["-q", f"--rootdir={folder}", "-p", "no:cacheprovider", "-p", "mockbifrost.pytest_plugin"]
+        code = pytest.main([*options, folder], plugins=[Stopwatch()])
+    if code:
+        raise SystemExit(f"the tests failed: {output.getvalue()[-2000:]}")
+    return {name: mean(taken[name]) - mean(taken["without"]) for name in ("used", "stub")}
+
+
+PROBES = {"import": import_ms, "start": start_ms, "plugin": plugin_ms, "tests": tests_ms}
 
 
 if __name__ == "__main__":

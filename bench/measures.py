@@ -315,6 +315,8 @@ FIXTURE_ROWS: tuple[tuple[str, str, float | None], ...] = (
     ("start", "`MockBifrost()` after the imports, until it listens", 50),
     ("session", "a new session", 1),
     ("plugin", "added to a test run that does not use the plugin", 10),
+    ("used", "added to a test that uses the fixture", 5),
+    ("stub", "the same with a stub", None),
 )
 
 
@@ -322,7 +324,7 @@ def fixture(bounds: Bounds) -> Iterator[Row]:
     """What a test run pays in its own process; each probe is a fresh process."""
     figures = Figures()
     for number in range(bounds.starts + 1):  # the first fills the disk's cache and is not counted
-        for probe in ("import", "start", "plugin"):
+        for probe in ("import", "start", "plugin", "tests"):
             for name, value in probed(probe).items():
                 figures.add(name, value if number else None)
     say("  fixture: done")

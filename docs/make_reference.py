@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
+import pytest
 from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 
-from mockbifrost import api
+from mockbifrost import api, clients, pytest_plugin
 from mockbifrost.cli import main as command_line
 from mockbifrost.gateway.configuration import ProviderRules
 from mockbifrost.gateway.upstream import Broke, Cuts, NoChunks, hears
 from mockbifrost.provider.answer import Answer, Draft
 from mockbifrost.provider.connection import FAULTS, HALF, START, ConnectionFault, FaultKind, Place
+from mockbifrost.pytest_plugin.marker import Marked
+from mockbifrost.pytest_plugin.options import add_options
 from mockbifrost.scenario import fields as kinds
 from mockbifrost.scenario.model import ScenarioModel
 from mockbifrost.scenario.templates import NAMES
@@ -72,8 +75,8 @@ TEMPLATES: Final = {
 def control_addresses() -> Iterator[tuple[str, str, str]]:
     """The control API, as its own description has it."""
     for path, item in description()["paths"].items():
-        shown = path.replace("{id}", "NAME").replace("{n}", "N").replace("{name}", "GATE")
-        for method in ("get", "post", "delete"):
+        shown = path.replace("{id}", "NAME").replace("{n}", "N").replace("{name}", "GATE").replace("{stub}", "STUB")
+        for method in ("get", "post", "put", "delete"):
             if method in item:
                 yield method.upper(), ROOT + shown, item[method]["summary"]
 
@@ -396,11 +399,50 @@ def python_tables() -> Iterator[str]:
         "## Python\n\nThe fixture `mockbifrost` of pytest is a `Session`, fresh for each test; `mockbifrost_server` is "
         "the `MockBifrost` behind it, one for each worker.\n"
     )
-    for kind in (api.MockBifrost, api.Session, api.When, api.Call, api.SessionClock, api.Gate):
+    yield table(["", ""], [member_row("connect", api.connect)])
+    built = (api.MockBifrost, api.MockBifrostProcess)
+    for kind in (*built, api.RemoteBifrost, api.AnyServer, api.Session, api.When, api.Call, api.SessionClock, api.Gate):
         rows = [member_row(name, member) for name, member in vars(kind).items() if is_public(name, member, kind)]
-        constructor = f"`{kind.__name__}{signature(kind)}`\n\n" if kind is api.MockBifrost else ""
+        constructor = f"`{kind.__name__}{signature(kind)}`\n\n" if kind in built else ""
         said = first_sentence(kind)
         yield f"### {kind.__name__}\n\n{constructor}{said}\n\n{table(['', ''], [row for row in rows if row])}"
+
+
+def pytest_tables() -> Iterator[str]:
+    """The fixtures, options and settings of the plugin, and the ready clients."""
+    parser = pytest.Parser(_ispytest=True)
+    add_options(parser)
+    options = [
+        [f"`{name}`", str(option.attrs()["help"])]
+        for option in parser.getgroup("mockbifrost").options
+        for name in option.names()
+    ]
+    settings = [[f"`{name}`", str(kind), str(said)] for name, (said, kind, _default) in parser._inidict.items()]
+    fixtures = [[f"`{name}`", first_sentence(getattr(pytest_plugin, name))] for name in FIXTURES]
+    arguments = ", ".join([f"`{field.name}`" for field in fields(Marked)])
+    yield (
+        "## pytest\n\n"
+        + table(["fixture", ""], fixtures)
+        + f"\nThe marker `mockbifrost` takes {arguments}; so does `mockbifrost_sessions(…)`.\n\n"
+        + table(["option", ""], options)
+        + "\n"
+        + table(["setting", "", ""], settings)
+    )
+    rows = [
+        [f"`clients.{module.__name__.rpartition('.')[2]}.{name}{signature(made)}`", first_sentence(made)]
+        for module in (clients.openai, clients.pydantic_ai, clients.langchain)
+        for name, made in vars(module).items()
+        if getattr(made, "__module__", "") == module.__name__
+    ]
+    yield "## Ready clients\n\nIn `mockbifrost.clients`.\n\n" + table(["", ""], rows)
+
+
+FIXTURES: Final = (
+    "mockbifrost",
+    "mockbifrost_sessions",
+    "mockbifrost_env",
+    "mockbifrost_server",
+)
 
 
 def is_public(name: str, member: object, kind: type) -> bool:
@@ -437,7 +479,7 @@ def reference() -> str:
         "# Reference\n\nMade from the code by `docs/make_reference.py`. "
         "[The scenario language](scenario-language.md) explains the same with examples.\n"
     )
-    parts = [*key_tables(), *name_tables(), *command_tables(), *server_tables(), *python_tables()]
+    parts = [*key_tables(), *name_tables(), *command_tables(), *server_tables(), *python_tables(), *pytest_tables()]
     return "\n".join([head, *parts])
 
 

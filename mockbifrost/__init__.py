@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mockbifrost.api import Call, MockBifrost, Session
+    from mockbifrost.api import Call, MockBifrost, MockBifrostProcess, RemoteBifrost, Session, connect
     from mockbifrost.errors import (
         Finding,
         MockBifrostError,
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Call": "api",
     "MockBifrost": "api",
+    "MockBifrostProcess": "api",
+    "RemoteBifrost": "api",
     "Session": "api",
+    "connect": "api",
     "Finding": "errors",
     "MockBifrostError": "errors",
     "ScenarioError": "errors",
@@ -36,6 +39,8 @@ __all__ = [
     "Finding",
     "MockBifrost",
     "MockBifrostError",
+    "MockBifrostProcess",
+    "RemoteBifrost",
     "ScenarioError",
     "ServerStartError",
     "Session",
@@ -43,6 +48,7 @@ __all__ = [
     "UsageError",
     "VerificationError",
     "__version__",
+    "connect",
 ]
 
 

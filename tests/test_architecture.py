@@ -25,6 +25,7 @@ FLOORS = (
     {"convert"},
     {"serve"},
     {"api"},
+    {"clients"},
     {"cli", "pytest_plugin"},
     {"__main__"},
 )

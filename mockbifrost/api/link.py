@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from mockbifrost.api.loading import Given, read_one
+from mockbifrost.api.request import Place
 from mockbifrost.cassette.recordings import Matching, Recordings
 from mockbifrost.clock import ClockMode, Deadline
 from mockbifrost.gateway.ledger import Row
@@ -92,6 +93,10 @@ class Link(Protocol):
 
     def late(self) -> Sequence[LateRequest]:
         """What came after the session was finished."""
+        ...
+
+    def unplayed(self) -> Sequence[Place]:
+        """The recordings that nothing was answered from so far."""
         ...
 
     def finish(self) -> None:
@@ -232,6 +237,12 @@ class LocalLink:
     def late(self) -> Sequence[LateRequest]:
         """What came after the end."""
         return self._late(self._state)
+
+    def unplayed(self) -> Sequence[Place]:
+        """Those not played, in the order of their files."""
+        state = self._state
+        found = self._run(lambda: state.providers.unplayed(state.counters.counts))
+        return [Place(one.ref.name, one.ref.source, one.ref.line or 0) for one in found]
 
     def finish(self) -> None:
         """End the session."""

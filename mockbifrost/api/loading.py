@@ -43,7 +43,7 @@ def read_one(given: Given, source: str, line: int, base: GatewaySettings = NO_SE
     if isinstance(given, Mapping):
         return Read((_from_mapping(given, source, line, base),), ())
     if isinstance(given, str) and "\n" in given:
-        return Read((load_text(given, f"the text at {source}:{line}" if line else source, base),), ())
+        return Read((load_text(given, name_of_text(source, line), base),), ())
     sources = read_sources([Path(given)], base)
     errors = [problem for problem in sources.problems if problem.severity == "error"]
     if errors:
@@ -51,8 +51,23 @@ def read_one(given: Given, source: str, line: int, base: GatewaySettings = NO_SE
     return Read(sources.scenarios, sources.cassettes)
 
 
+def name_of_text(source: str, line: int) -> str:
+    """What messages call a text that the code gives there."""
+    return f"the text at {source}:{line}" if line else source
+
+
 def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: GatewaySettings) -> LoadedScenario:
     """A scenario of plain values; all that is wrong with it is wrong where the code loads it."""
+    text = text_of(data, source, line)
+    try:
+        model = load_text(text, source, base).model
+    except ScenarioError as error:
+        raise ScenarioError([replace(finding, line=line, column=1) for finding in error.findings]) from None
+    return LoadedScenario(model, source, (line,) * len(model.stubs))
+
+
+def text_of(data: Mapping[str, Any], source: str, line: int) -> str:
+    """A scenario of plain values as YAML. Raises ScenarioError where it holds what no file could."""
     import yaml
 
     class Writer(yaml.SafeDumper):
@@ -60,12 +75,7 @@ def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: Gateway
 
     Writer.add_representer(str, lambda writer, text: writer.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
     try:
-        text = yaml.dump(dict(data), Dumper=Writer, sort_keys=False)
+        return str(yaml.dump(dict(data), Dumper=Writer, sort_keys=False))
     except yaml.YAMLError as error:
         why = ", ".join([str(part) for part in error.args if not isinstance(part, type)]) or type(error).__name__
         raise ScenarioError([Finding(source, line, 1, "", f"the mapping holds what no scenario can: {why}")]) from None
-    try:
-        model = load_text(text, source, base).model
-    except ScenarioError as error:
-        raise ScenarioError([replace(finding, line=line, column=1) for finding in error.findings]) from None
-    return LoadedScenario(model, source, (line,) * len(model.stubs))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -13,6 +13,7 @@ from typing import Final, Self, TypeVar
 from mockbifrost.api.link import LocalLink
 from mockbifrost.api.loading import read_all
 from mockbifrost.api.session import Session
+from mockbifrost.api.sessions import AnyServer
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.record_mode import RecordMode
@@ -24,7 +25,7 @@ from mockbifrost.scenario.load import identity
 from mockbifrost.serve.addresses import session_path
 from mockbifrost.serve.recorder import Recorder, RecordSettings, prepare
 from mockbifrost.serve.server import Server
-from mockbifrost.serve.settings import ServerSettings
+from mockbifrost.serve.settings import ServerSettings, checked_speed
 from mockbifrost.serve.upstream_settings import UpstreamSettings, upstream_of
 from mockbifrost.session.assembly import Assembly, assemble
 from mockbifrost.session.registry import LateRequest, Refused
@@ -37,7 +38,7 @@ TICK_S: Final = 0.5
 STOPPED: Final = "the server has stopped; start another one, and make the session there"
 
 
-class MockBifrost:
+class MockBifrost(AnyServer):
     """A server in a thread of its own. `with MockBifrost() as server:` returns when it listens; leaving stops it.
 
     Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, of scenarios and of
@@ -96,7 +97,8 @@ class MockBifrost:
             if prepared.cassette is not None:
                 assembly = self._assembled([*self._cassettes, prepared.cassette])
             upstream = self._upstream if prepared.plan.asks else None
-            return Server(assembly, self._settings, upstream, prepared.recorder), prepared.recorder
+            server = Server(assembly, self._settings, upstream, prepared.recorder, matching=self._matching)
+            return server, prepared.recorder
         except BaseException:
             if prepared.recorder is not None:
                 prepared.recorder.close()
@@ -175,11 +177,6 @@ class MockBifrost:
         """`http://127.0.0.1:PORT`."""
         return self._running().origin
 
-    @property
-    def base_url(self) -> str:
-        """What a client is given to reach the default session."""
-        return self._running().base_url
-
     def run(self, action: Callable[[], T]) -> T:
         """Run an action on the server's event loop and wait for it: the one way for other threads to touch its state."""
         loop, thread = self._loop, self._thread
@@ -209,48 +206,38 @@ class MockBifrost:
             raise failed[0]
         return done[0]
 
-    @contextmanager
-    def session(
-        self,
-        id: str | None = None,
-        *,
-        seed: int | None = None,
-        clock: ClockMode | None = None,
-        version: ProfileName | None = None,
-        verify: bool = True,
-    ) -> Iterator[Session]:
-        """A new session for the length of a block, verified when it is left without an exception.
-
-        `seed` and `version` beat those of the files. Raises UsageError where the session can't be had.
-        """
-        session = self.open_session(id, seed=seed, clock=clock, version=version)
-        try:
-            yield session
-            if verify:
-                session.verify()
-        finally:
-            session.finish()
-
     def open_session(
         self,
         id: str | None = None,
         *,
         seed: int | None = None,
+        speed: float | None = None,
         clock: ClockMode | None = None,
         version: ProfileName | None = None,
+        ignore: Sequence[str] | None = None,
+        exact: bool | None = None,
+        on_end: OnEnd | None = None,
     ) -> Session:
         """A new session that lasts until it is finished."""
         server = self._running()
+        if speed is not None:
+            checked_speed(speed)
+        matching = replace(
+            self._matching,
+            ignore=self._matching.ignore if ignore is None else Ignore(ignore),
+            exact=self._matching.exact if exact is None else exact,
+            on_end=self._matching.on_end if on_end is None else on_end,
+        )
 
         def create() -> SessionState:
-            made = server.sessions.create(id, seed=seed, clock=clock, version=version)
+            made = server.sessions.create(id, seed=seed, clock=clock, version=version, speed=speed)
             if isinstance(made, Refused):
                 raise UsageError(made.message)
             return made
 
         state = self.run(create)
         url = self.url + session_path(state.id)
-        return Session(LocalLink(state, url, self._matching, self.run, self._finish, self._late))
+        return Session(LocalLink(state, url, matching, self.run, self._finish, self._late))
 
     def _finish(self, state: SessionState) -> None:
         """End a session, if it is still there."""

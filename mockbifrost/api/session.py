@@ -11,7 +11,7 @@ from typing import Any, Final, Unpack
 from mockbifrost.api import assertions
 from mockbifrost.api.assertions import Sought
 from mockbifrost.api.link import Entries, Link
-from mockbifrost.api.request import Call, Request, calls_of
+from mockbifrost.api.request import Call, Place, Request, calls_of
 from mockbifrost.api.when import When
 from mockbifrost.clock import CLOCK_MODES, ClockMode, Deadline
 from mockbifrost.errors import SessionFinishedError, UsageError, VerificationError
@@ -119,6 +119,11 @@ class Session:
     def ledger(self) -> tuple[Row, ...]:
         """What was charged, by virtual key, provider and model."""
         return tuple(self._link.ledger())
+
+    @property
+    def unplayed(self) -> tuple[Place, ...]:
+        """The recordings that nothing was answered from so far, those of the server's files too."""
+        return tuple(self._link.unplayed())
 
     def gate(self, name: str) -> Gate:
         """A gate that stubs wait for with `active: {gate: NAME}`; closed at first."""

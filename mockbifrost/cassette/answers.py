@@ -51,7 +51,11 @@ def handed_on(headers: Headers) -> Headers:
 
 
 def timed_pieces(response: RecordedResponse) -> Sequence[tuple[float, bytes]]:
-    """The body in its pieces, each with the seconds after which it came; where the borders no longer fit the body, an event at a time."""
+    """The body in its pieces, each with the seconds after which it came.
+
+    Where the borders no longer fit the body, because somebody edited it, an event at a time: at the times of the pieces where
+    there are as many of them, else evenly over the time that it took.
+    """
     body = response.body
     if sum([piece.size for piece in response.pieces]) == len(body):
         found: list[tuple[float, bytes]] = []
@@ -66,9 +70,14 @@ def timed_pieces(response: RecordedResponse) -> Sequence[tuple[float, bytes]]:
     ends = [event.end for event in Decoder().feed(body)]
     if not ends or ends[-1] < len(body):
         ends.append(len(body))
+    starts = [0, *ends[:-1]]
+    if len(ends) == len(response.pieces):
+        return [
+            (piece.at_ms / 1000, body[start:end])
+            for piece, start, end in zip(response.pieces, starts, ends, strict=True)
+        ]
     first_s = response.pieces[0].at_ms / 1000 if response.pieces else 0.0
     gap_s = (took_s - first_s) / max(1, len(ends) - 1)
-    starts = [0, *ends[:-1]]
     return [
         (first_s + number * gap_s, body[start:end])
         for number, (start, end) in enumerate(zip(starts, ends, strict=True))

@@ -251,10 +251,9 @@ class _Item:
             pieces.append(Piece(*pair))
         total = sum([piece.size for piece in pieces])
         if total != size:
-            text = f"the pieces add up to {total} bytes, but the body has {size}: its borders and times are left out"
-            hint = "remove `pieces`, or make them add up"
+            text = f"the pieces add up to {total} bytes, but the body has {size}: it comes an event at a time, as long as it took"
+            hint = "this is so after an edit of the body: let it be, or remove `pieces`"
             self.warnings.append(self.finding(path, text, hint, warning=True))
-            return ()
         return tuple(pieces)
 
     def _about(self, item: Mapping[Any, Any], extras: Mapping[Any, Any]) -> About:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from mockbifrost.cassette.interaction import Source
 from mockbifrost.errors import UsageError
 from mockbifrost.wire.upstream import raw_request_json
 
@@ -154,8 +155,9 @@ def _with_plain_ids(messages: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _digest(body: Mapping[str, Any], ignore: Ignore) -> bytes:
-    kept = {key: item for key, item in normalised(body, ignore).items() if key not in _APART}
+def digest_of(normal: Mapping[str, Any]) -> bytes:
+    """The digest of a normalised body, without what stands beside it in a key."""
+    kept = {key: item for key, item in normal.items() if key not in _APART}
     return blake2b(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
@@ -163,25 +165,38 @@ class Asked:
     """A body as it is looked up: as a client's request of a gateway, or as what a gateway sends to a provider."""
 
     def __init__(self, body: Mapping[str, Any], ignore: Ignore = NOTHING) -> None:
-        model, fallbacks = body.get("model"), body.get("fallbacks")
+        model = body.get("model")
         self.model = model if isinstance(model, str) else ""
-        self._fallbacks = tuple([str(one) for one in fallbacks]) if isinstance(fallbacks, list) else ()
         self._body = body
         self._ignore = ignore
         self._of_gateway: bytes | None = None
         self._of_provider: bytes | None = None
 
+    def normal(self, source: Source) -> dict[str, Any]:
+        """The body as it is compared with what a gateway or a provider was asked."""
+        body = self._body if source == "gateway" else raw_request_json(self._body, "", stream=False)
+        return normalised(body, self._ignore)
+
     def of_gateway(self) -> Key:
         """What a recording of a gateway is found by."""
         if self._of_gateway is None:
-            self._of_gateway = _digest(self._body, self._ignore)
-        return Key(self._of_gateway, self.model, self._fallbacks)
+            self._of_gateway = digest_of(self.normal("gateway"))
+        found = self._counted({"model": self.model, "fallbacks": self._body.get("fallbacks")})
+        fallbacks = found.get("fallbacks")
+        return Key(
+            self._of_gateway,
+            found.get("model", ""),
+            tuple([str(one) for one in fallbacks]) if isinstance(fallbacks, list) else (),
+        )
 
     def of_provider(self, model: str) -> Key:
         """What a recording of a provider is found by that was asked for this model. Keys that no gateway sends on don't count."""
         if self._of_provider is None:
-            self._of_provider = _digest(raw_request_json(self._body, "", stream=False), self._ignore)
-        return Key(self._of_provider, model)
+            self._of_provider = digest_of(self.normal("provider"))
+        return Key(self._of_provider, self._counted({"model": model}).get("model", ""))
+
+    def _counted(self, apart: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._ignore.without(apart) if self._ignore else apart
 
 
 Redact = Callable[[bytes], bytes]

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from mockbifrost.cassette.answers import Heard, heard, replayed, source_of
+from mockbifrost.cassette.blanks import BLANK, Blanks
 from mockbifrost.cassette.interaction import Cassette, Interaction, Source
 from mockbifrost.cassette.keys import NOTHING, Asked, Ignore, Key, Redact
 from mockbifrost.errors import Finding
@@ -138,6 +139,7 @@ class Recordings:
         )
         self._groups: dict[tuple[Source, Key], _Group] = {}
         self._sources: set[Source] = set()
+        self._blanks: dict[Source, Blanks[_Group]] = {"gateway": Blanks(), "provider": Blanks()}
         self._redacts = False
         self.left_out: list[Finding] = [finding for cassette in cassettes for finding in _elsewhere(cassette)]
         """Warnings: what of the cassettes is never played."""
@@ -163,6 +165,8 @@ class Recordings:
         if group is None:
             id_ = "recording " + digest(self._scope, source, key.digest, key.model, *key.fallbacks, size=8).hex()
             group = self._groups[source, key] = _Group(id=id_)
+            if BLANK.encode() in recording.interaction.request.body:
+                self._blanks[source].add(asked.normal(source), key, group)
         (group.streamed if recording.stream else group.plain).append(recording)
         self._sources.add(source)
 
@@ -195,17 +199,21 @@ class Recordings:
         return None
 
     def _groups_of(self, attempt: Attempt) -> Iterator[_Group]:
-        """The recordings of a gateway that was asked the same, then those of a provider."""
+        """The recordings of a gateway that was asked the same, then those of a provider; then those that blanks make the same."""
         asked = attempt.conversation.once(self, self._asked)
+        keys: list[tuple[Source, Key]] = []
         if "gateway" in self._sources:
-            group = self._groups.get(("gateway", asked.of_gateway()))
-            if group is not None:
-                yield group
+            keys.append(("gateway", asked.of_gateway()))
         if "provider" in self._sources:
-            for model in dict.fromkeys((attempt.served_model, attempt.model, asked.model)):
-                group = self._groups.get(("provider", asked.of_provider(model)))
-                if group is not None:
-                    yield group
+            models = dict.fromkeys((attempt.served_model, attempt.model, asked.model))
+            keys += [("provider", asked.of_provider(model)) for model in models]
+        exact = [group for key in keys if (group := self._groups.get(key)) is not None]
+        yield from exact
+        for source, key in keys:
+            if self._blanks[source]:
+                for group in self._blanks[source].find(asked.normal(source), key):
+                    if group not in exact:
+                        yield group
 
     def _asked(self, conversation: Conversation) -> Asked:
         return Asked(self.comparable(conversation.body), self.matching.ignore)

@@ -41,11 +41,6 @@ _KEPT: Final = {
 _NEVER: Final = "x-bf-eh-"
 """Headers that the gateway hands on to the provider under another name: they may hold its keys."""
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#@]*(?:@[^/?#@]*)*@")
-_MAY_HOLD: Final = re.compile(
-    rb"sk-|sk_|rk_|pk-|pk_|whsec_|gsk_|xai-|AIza|gh[pousr]_|github_pat_|gl(?:pat|dt|rt|ptt)-|AKIA|ASIA|hf_|xox|xapp-|eyJ|earer "
-    rb"|-----BEGIN|\\u00[2-7]|[?&][A-Za-z_\-]+="
-)
-"""Without any of these a body holds nothing that looks like a key."""
 
 
 @value
@@ -87,6 +82,10 @@ class Redactor:
         return replace(
             interaction, request=clean_request, response=clean_response, about=self._about(about, counts)
         ), counts
+
+    def redacted_text(self, text: str) -> str:
+        """A text without what looks like a secret, also in addresses that it holds."""
+        return self._text(text, Counter(), address=True)
 
     def redacted_body(self, body: bytes) -> bytes:
         """The body of a request as it is written to a file: to be compared with those that were."""
@@ -161,8 +160,6 @@ class Redactor:
         self, body: bytes, pieces: tuple[Piece, ...], counts: Counter[str], *, stream: bool
     ) -> tuple[bytes, tuple[Piece, ...]]:
         """A body without secrets, and its pieces with the borders where they belong then."""
-        if not stream and not self._patterns and not _MAY_HOLD.search(body):
-            return body, pieces
         text, codec = _decoded(body)
         borders = _Borders(pieces, codec)
         while stream and (parts := cuts(text, self._patterns)):

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-import orjson
-
 from mockbifrost.cassette.answers import Heard, heard
 from mockbifrost.cassette.interaction import Cassette, Interaction
+from mockbifrost.cassette.record_mode import says_the_same
 from mockbifrost.errors import Finding
 from mockbifrost.provider.answer import Failure
 from mockbifrost.vocabulary.durations import format_duration, parse_duration
@@ -17,7 +16,7 @@ from mockbifrost.wire.request import InvalidBody, canonical, parse_body
 
 MOST_OF_A_KIND: Final = 10
 """Of more findings of one kind in a file only the first is told, with their number."""
-_KINDS: Final = ("expired", "other endpoint", "unreadable", "duplicate", "borders", "expires")
+_KINDS: Final = ("expired", "other endpoint", "unreadable", "duplicate", "expires")
 
 
 def review_cassette(cassette: Cassette, *, now: datetime) -> list[Finding]:
@@ -51,7 +50,6 @@ def _each(interactions: Iterable[Interaction], now: datetime) -> Iterator[_Row]:
         if reason is not None:
             hint = "record it again, or remove it"
             yield "unreadable", interaction.number, _finding(interaction, f"can't be played: {reason}", hint)
-        yield from _borders(interaction)
 
 
 def _finding(interaction: Interaction, message: str, hint: str, *, error: bool = True) -> Finding:
@@ -137,15 +135,6 @@ _WHY: Final = {
 }
 
 
-def _borders(interaction: Interaction) -> Iterator[_Row]:
-    response = interaction.response
-    written = sum([piece.size for piece in response.pieces])
-    if response.pieces and written != len(response.body):
-        message = f"has pieces of {written} bytes and a body of {len(response.body)}, so its borders are not kept"
-        hint = "this is so after an edit of the body: remove the pieces, or record it again"
-        yield "borders", interaction.number, _finding(interaction, message, hint, error=False)
-
-
 def _duplicates(interactions: Iterable[Interaction]) -> Iterator[_Row]:
     """Requests that always got the same answer: the first says it all. Where answers differ, their order counts."""
     asked: dict[tuple[object, ...], list[Interaction]] = {}
@@ -153,7 +142,7 @@ def _duplicates(interactions: Iterable[Interaction]) -> Iterator[_Row]:
         if interaction.request.is_chat:
             asked.setdefault(_question(interaction), []).append(interaction)
     for first, *others in asked.values():
-        if len({(one.response.status, _same_each_time(one.response.body)) for one in (first, *others)}) > 1:
+        if not all(says_the_same(first.response, one.response) for one in others):
             continue
         for one in others:
             message = f"has the request and the answer of interaction {_called(first)}, which plays in its place"
@@ -167,11 +156,3 @@ def _question(interaction: Interaction) -> tuple[object, ...]:
     except InvalidBody:
         return request.path, request.body, False
     return request.path, canonical(body), body.get("stream") is True
-
-
-def _same_each_time(body: bytes) -> bytes:
-    """The body in one order of keys, where it is JSON."""
-    try:
-        return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return body

@@ -12,9 +12,10 @@ from mockbifrost.cassette.secret_spans import Span, spans, unescaped
 from mockbifrost.values import value
 
 _DATA: Final = re.compile(r"^data:[ ]?(?=[{\[])([^\r\n]*)", re.MULTILINE)
-_LITERAL: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_LITERAL: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"')
 _APART: Final = frozenset({"id", "name", "role", "type"})
 """Keys of a delta that are told whole."""
+_Path = tuple[str | int, ...]
 
 
 @value
@@ -39,7 +40,7 @@ class Cut:
 
 def cuts(stream: str, patterns: Sequence[re.Pattern[str]]) -> list[Cut]:
     """All parts of the secrets in a stream's deltas, in their order. The places count characters of the stream."""
-    fields: dict[tuple[str | int, ...], list[_Fragment]] = {}
+    fields: dict[_Path, list[_Fragment]] = {}
     for event in _DATA.finditer(stream):
         for path, start, raw in _deltas(event[1]):
             fragments = fields.setdefault(path, [])
@@ -63,31 +64,36 @@ def _cuts(span: Span, fragments: list[_Fragment]) -> Iterator[Cut]:
             replacement = ""
 
 
-def _deltas(payload: str) -> Iterator[tuple[tuple[str | int, ...], int, str]]:
+def _deltas(payload: str) -> Iterator[tuple[_Path, int, str]]:
     """The texts below `delta` in the data of an event: the path, where the text begins, the text as it is written."""
     try:
         found = orjson.loads(payload)
     except ValueError:
         return
-    literals = list(_LITERAL.finditer(payload))
     # A document names its texts in the order in which it has them, keys too; unless a key comes twice.
-    texts = list(_texts(found, ()))
+    texts: list[_Path | None] = []
+    _put_texts(found, (), False, texts)
+    literals = list(_LITERAL.finditer(payload))
     if len(texts) != len(literals):
         return
     for path, literal in zip(texts, literals, strict=True):
-        if path is not None and "delta" in path and path[-1] not in _APART:
+        if path is not None:
             yield path, literal.start(1), literal[1]
 
 
-def _texts(found: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...] | None]:
-    """The path of each text of a document, None for a key. An item of a list goes by its `index`, where it has one."""
+def _put_texts(found: Any, path: _Path, below: bool, texts: list[_Path | None]) -> None:
+    """For each text of a document what it is called: its path below a `delta`, None for a key and what is of no interest.
+
+    An item of a list goes by its `index`, where it has one.
+    """
     if isinstance(found, str):
-        yield path
+        texts.append(path if below and path[-1] not in _APART else None)
     elif isinstance(found, dict):
         for key, inner in found.items():
-            yield None
-            yield from _texts(inner, (*path, key))
+            texts.append(None)
+            if isinstance(inner, (str, dict, list)):
+                _put_texts(inner, (*path, key), below or key == "delta", texts)
     elif isinstance(found, list):
         for at, inner in enumerate(found):
             index = inner.get("index") if isinstance(inner, dict) else None
-            yield from _texts(inner, (*path, index if isinstance(index, int) else at))
+            _put_texts(inner, (*path, index if isinstance(index, int) else at), below, texts)

@@ -128,10 +128,26 @@ class Tape:
         """The open file, whose end an item can be put behind."""
         if self._handle is None:
             self._handle = self._made()
-        elif not self._appendable and os.fstat(self._handle).st_size:
-            self._rewrite()
+        else:
+            self._check_place()
+            if not self._appendable and os.fstat(self._handle).st_size:
+                self._rewrite()
         self._appendable = True
         return self._handle
+
+    def _check_place(self) -> None:
+        """Refuse to write into a file that nobody finds under its name any more. Raises RecordRefusedError."""
+        assert self._handle is not None
+        try:
+            still_there = os.path.samestat(os.stat(self._path), os.fstat(self._handle))
+        except FileNotFoundError:
+            still_there = False
+        except OSError as error:
+            raise _refused(self._path, f"can't be written: {_reason(error)}") from None
+        if not still_there:
+            raise RecordRefusedError(
+                f"{self._path} was removed, or replaced by another file, while it was recorded to; start the recorder again"
+            )
 
     def _made(self) -> int:
         try:
@@ -170,6 +186,7 @@ class Tape:
         self._handle = handle
 
     def _compact(self) -> None:
+        self._check_place()
         raw = read_bytes(self._path, str(self._path))
         starts = item_starts(raw)
         if len(starts) != len(self._numbers):

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ import click
 from mockbifrost.cli.upstream import MODES, recording_from, upstream_from, upstream_options
 from mockbifrost.clock import CLOCK_MODES, ClockMode
 from mockbifrost.errors import CassetteError, MockBifrostError, ScenarioError
-from mockbifrost.serve.addresses import BASE, session_path
+from mockbifrost.serve.addresses import BASE, CONTROL_TOKEN, session_path
 
 if TYPE_CHECKING:
     from mockbifrost.cassette.interaction import Cassette
@@ -101,6 +102,9 @@ GC_THRESHOLDS: Final = (20_000, 20, 50)
 @upstream_options
 @click.option("--lenient", is_flag=True, help="Let `auto` answer what no stub does; the journal still says so.")
 @click.option("--no-mock-headers", is_flag=True, help="Leave out the x-mockbifrost-* headers.")
+@click.option(
+    "--until-stdin-ends", is_flag=True, hidden=True, help="Stop when stdin ends: whoever started this has gone."
+)
 def serve(
     paths: tuple[Path, ...],
     host: str,
@@ -118,6 +122,7 @@ def serve(
     record_mode: RecordMode,
     lenient: bool,
     no_mock_headers: bool,
+    until_stdin_ends: bool,
     **given: Any,
 ) -> None:
     """Serve scenarios and cassettes, files and folders; without any, and without an upstream, every request is answered as `auto` does."""
@@ -142,7 +147,7 @@ def serve(
             version=gateway_version,
             mock_headers=not no_mock_headers,
             lenient=lenient,
-            control_token=os.environ.get("MOCKBIFROST_CONTROL_TOKEN") or None,
+            control_token=os.environ.get(CONTROL_TOKEN) or None,
         )
         asked = upstream_from(upstream, given)
         recording = recording_from(cassette, record_mode, ignore, given)
@@ -163,6 +168,7 @@ def serve(
             settings,
             asked if plan.asks else None,
             prepared.recorder,
+            matching=matching,
         )
     except (ScenarioError, CassetteError) as error:
         click.echo(str(error), err=True)
@@ -172,6 +178,8 @@ def serve(
         sys.exit(2)
     what = served(scenarios, recordings, len(cassettes), asked if plan.asks else None) if given_any else NO_SCENARIO
 
+    if until_stdin_ends:
+        threading.Thread(target=_stop_after_stdin, args=(server,), daemon=True).start()
     try:
         run_announced(server, port_file, lambda: welcome(server, what))
     finally:
@@ -199,6 +207,13 @@ def run_announced(server: Server, port_file: Path | None, text: Callable[[], str
         why = failures[0].strerror or failures[0]
         click.echo(f"The port can't be written to {port_file}: {why}; choose another --port-file.", err=True)
         sys.exit(2)
+
+
+def _stop_after_stdin(server: Server) -> None:
+    """Wait for the end of stdin, which comes at the latest when the process that holds its other end dies."""
+    while os.read(0, 4096):
+        pass
+    server.stop()
 
 
 def _played(

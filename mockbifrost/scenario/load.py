@@ -45,7 +45,12 @@ def load_text(text: str, source: str, base: GatewaySettings = NO_SETTINGS) -> Lo
 
     `base` are the settings of a gateway that it will be laid over.
     """
-    return _checked([_read_text(text, source)], base)[0]
+    return load_texts([(text, source)], base)[0]
+
+
+def load_texts(texts: Sequence[tuple[str, str]], base: GatewaySettings = NO_SETTINGS) -> tuple[LoadedScenario, ...]:
+    """Load texts, each with what messages call it, that are used together. Raises ScenarioError with the findings of all."""
+    return tuple(_checked([_read_text(text, source) for text, source in texts], base))
 
 
 def load_sent(raw: bytes, source: str, base: GatewaySettings = NO_SETTINGS) -> LoadedScenario:

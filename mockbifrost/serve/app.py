@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from mockbifrost.gateway.models import listing
-from mockbifrost.serve.addresses import BASE, IN_SESSION
+from mockbifrost.serve.addresses import BASE, CONTROL, IN_SESSION
 from mockbifrost.serve.asgi import Message, Receive, Send
 from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
@@ -34,7 +34,6 @@ MODELS_PATHS: Final = frozenset(
 )
 CLEAR_ID: Final = "/api/cache/clear/"
 CLEAR_KEY: Final = "/api/cache/clear-by-key/"
-CONTROL: Final = "/__mockbifrost"
 
 LOG: Final = logging.getLogger("mockbifrost")
 _KEY_HEADERS: Final = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")

@@ -11,6 +11,7 @@ from mockbifrost.playback.timeline import Timeline, timeline_of
 from mockbifrost.serve.asgi import Message, Receive
 from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
 from mockbifrost.serve.protocol import Responder
+from mockbifrost.serve.watch import Watch
 from mockbifrost.session.session import Exchange, Received, Session
 from mockbifrost.wire.headers import header_value
 
@@ -23,11 +24,14 @@ LOG: Final = logging.getLogger("mockbifrost")
 class ChatEndpoint:
     """Answers POST …/chat/completions inside a session."""
 
-    def __init__(self, *, speed: float, mock_headers: bool, most_body_bytes: int, live: Live | None = None) -> None:
+    def __init__(
+        self, *, speed: float, mock_headers: bool, most_body_bytes: int, watch: Watch, live: Live | None = None
+    ) -> None:
         self._speed = speed
         self._mock_headers = mock_headers
         self._most = most_body_bytes
         self._live = live
+        self._watch = watch
 
     async def __call__(self, scope: Message, receive: Receive, session: Session) -> None:
         """Read, decide, play, note."""
@@ -47,7 +51,7 @@ class ChatEndpoint:
             return
         if exchange.outcome.broken is not None:
             LOG.warning("%s", exchange.outcome.message)
-        timeline = timeline_of(exchange.outcome, self._speed)
+        timeline = timeline_of(exchange.outcome, self._speed if session.speed is None else session.speed)
         if self._mock_headers:
             self._mark(timeline, exchange, session)
         played = GONE
@@ -55,6 +59,7 @@ class ChatEndpoint:
             played = await play(timeline, Responder(scope, timeline), started)
         finally:
             session.finish(exchange, played)
+            self._watch.ended(exchange.entry)
 
     async def _answer_live(
         self, scope: Message, exchange: Exchange, received: Received, session: Session, started: float
@@ -72,6 +77,7 @@ class ChatEndpoint:
             played = await live.answer(exchange, received, session, Responder(scope), mark, started)
         finally:
             session.finish(exchange, played)
+            self._watch.ended(exchange.entry)
 
     def _mark(self, timeline: Timeline, exchange: Exchange, session: Session) -> None:
         """Say who answered: a mock never passes for the real thing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -13,35 +13,53 @@ from typing import Any, Final
 import orjson
 import yaml
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from mockbifrost import __version__
+from mockbifrost.cassette.recordings import DEFAULT, Matching, Recording
 from mockbifrost.clock import CLOCK_MODES
-from mockbifrost.errors import Finding, ScenarioError
+from mockbifrost.errors import CassetteError, ScenarioError
 from mockbifrost.scenario.load import load_sent
-from mockbifrost.serve.addresses import BASE, session_path
+from mockbifrost.serve.addresses import BASE, CONTROL, session_path
 from mockbifrost.serve.asgi import Message, Receive, Send
-from mockbifrost.serve.body import BodyRefused, ClientGone, read_body
-from mockbifrost.serve.replies import Reply, plain_json, refusal, send_reply
-from mockbifrost.serve.settings import MOST_BODY_BYTES, ServerSettings
+from mockbifrost.serve.body import ClientGone
+from mockbifrost.serve.replies import plain_json, refusal, send_reply
+from mockbifrost.serve.settings import ServerSettings
+from mockbifrost.serve.wanted import (
+    Bad,
+    body_of,
+    checked_stub_id,
+    joined,
+    object_of,
+    only,
+    refused,
+    wanted_cassette,
+    wanted_checks,
+    wanted_files,
+    wanted_session,
+    wanted_span,
+    wanted_stub,
+)
+from mockbifrost.serve.watch import METRICS_TYPE, MOST_LISTENERS, Listener, Watch
+from mockbifrost.session.explain import explain
 from mockbifrost.session.journal import Entry
 from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Refused, Sessions
+from mockbifrost.session.sent import SentFile, put, take
 from mockbifrost.session.session import Session, as_json
-from mockbifrost.vocabulary.durations import parse_duration
-from mockbifrost.vocabulary.node import described, did_you_mean, in_quotes, shortened
-from mockbifrost.wire.jsontypes import encode
-from mockbifrost.wire.profiles import PROFILES
+from mockbifrost.session.verify import settled, verify
+from mockbifrost.wire.headers import RequestHeaders
+from mockbifrost.wire.request import InvalidBody
 
-ROOT: Final = "/__mockbifrost"
+ROOT: Final = CONTROL
 _OPEN: Final = (f"{ROOT}/ready", f"{ROOT}/version")
 _NDJSON: Final = "application/x-ndjson"
 _DESCRIPTION: Final = "openapi.yaml"
 _REFUSED: Final = {"session_in_use": 409, "too_many_sessions": 409, "bad_session": 400}
 """The statuses of a session that can't be had."""
-_OF_A_SESSION: Final = ("id", "seed", "clock", "version")
+_AUTHORIZATION: Final = b"authorization"
 SHOWN: Final = 10
 """So many sessions are named where one is not found."""
 _FILTERS: Final = {
@@ -53,32 +71,20 @@ _FILTERS: Final = {
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class _Bad(Exception):
-    """A request to the control API that can't be done: why, with the status, the name of the error, and what is wrong with a scenario."""
-
-    def __init__(
-        self, message: str, status: int = 400, kind: str = "bad_request", findings: tuple[Finding, ...] = ()
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.kind = kind
-        self.findings = findings
-
-    def reply(self) -> Reply:
-        """The error in the envelope; findings beside it."""
-        reply = refusal(self.status, self.kind, str(self))
-        if not self.findings:
-            return reply
-        rows = [_finding_json(finding) for finding in self.findings]
-        return Reply(reply.status, encode({**orjson.loads(reply.body), "findings": rows}), reply.headers)
-
-
 class Control:
     """The control API as an ASGI application; on an address that others can reach it wants a token."""
 
-    def __init__(self, sessions: Sessions, settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        settings: ServerSettings,
+        watch: Watch | None = None,
+        matching: Matching = DEFAULT,
+    ) -> None:
         self._sessions = sessions
         self._settings = settings
+        self._watch = watch or Watch()
+        self._matching = matching
         of = self._of
         self.table: Mapping[str, Mapping[str, Handler]] = {
             "/ready": {"GET": self._ready},
@@ -86,16 +92,26 @@ class Control:
             "/sessions": {"GET": self._list, "POST": self._create},
             "/sessions/{id}": {"GET": of(self._show), "DELETE": of(self._finish)},
             "/sessions/{id}/stubs": {"GET": of(self._stubs), "POST": of(self._add), "DELETE": of(self._clear)},
+            "/sessions/{id}/stubs/{stub}": {"PUT": of(self._put)},
+            "/sessions/{id}/files": {"POST": of(self._files)},
+            "/sessions/{id}/cassettes": {"POST": of(self._cassette)},
             "/sessions/{id}/journal": {"GET": of(self._journal)},
             "/sessions/{id}/journal/{n}": {"GET": of(self._entry)},
+            "/sessions/{id}/calls": {"GET": of(self._calls)},
+            "/sessions/{id}/verify": {"POST": of(self._verify)},
+            "/sessions/{id}/late": {"GET": self._late},
+            "/sessions/{id}/explain": {"POST": of(self._explain)},
             "/sessions/{id}/ledger": {"GET": of(self._ledger)},
+            "/sessions/{id}/unplayed": {"GET": of(self._unplayed)},
             "/sessions/{id}/reset": {"POST": of(self._reset)},
             "/sessions/{id}/clock": {"POST": of(self._clock)},
             "/sessions/{id}/gates/{name}": {"POST": of(self._gate)},
+            "/events": {"GET": self._events},
+            "/metrics": {"GET": self._metrics},
             "/openapi.json": {"GET": self._description},
         }
         """What there is, by path and method."""
-        routes = [Route(ROOT + path, _Methods(methods)) for path, methods in self.table.items()]
+        routes = [Route(ROOT + _any_name(path), _Methods(methods)) for path, methods in self.table.items()]
         self._router: ASGIApp = Router(routes, redirect_slashes=False, default=self._unknown)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -106,7 +122,7 @@ class Control:
             return
         try:
             await self._router(scope, receive, send)
-        except _Bad as error:
+        except Bad as error:
             await send_reply(send, error.reply())
         except ClientGone:
             return
@@ -119,7 +135,7 @@ class Control:
         if not settings.control_token:
             text = "The control API is off on an address that is not loopback. Set MOCKBIFROST_CONTROL_TOKEN to turn it on."
             return 403, "control_off", text
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        given = next((value for name, value in scope["headers"] if name == _AUTHORIZATION), b"")
         if hmac.compare_digest(given, b"Bearer " + settings.control_token.encode()):
             return None
         return (
@@ -144,7 +160,7 @@ class Control:
             if session is None:
                 ids = [one.id for one in self._sessions]
                 known = ", ".join(ids[:SHOWN]) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
-                raise _Bad(f"There is no session {id!r}; there are: {known or 'none yet'}.", 404, "unknown_session")
+                raise Bad(f"There is no session {id!r}; there are: {known or 'none yet'}.", 404, "unknown_session")
             return await handler(request, session)
 
         return handle
@@ -162,10 +178,10 @@ class Control:
         return _json([_shown(request, session) for session in self._sessions])
 
     async def _create(self, request: Request) -> Response:
-        wanted = _wanted_session(await _object(request))
+        wanted = wanted_session(await object_of(request))
         made = self._sessions.create(**wanted)
         if isinstance(made, Refused):
-            raise _Bad(made.message, _REFUSED[made.kind], made.kind)
+            raise Bad(made.message, _REFUSED[made.kind], made.kind)
         return _json(_shown(request, made), 201)
 
     async def _show(self, request: Request, session: Session) -> Response:
@@ -179,13 +195,41 @@ class Control:
         return _json({"stubs": [stub.to_json() for stub in session.stub_states()]})
 
     async def _add(self, request: Request, session: Session) -> Response:
-        body = await _body(request)
+        body = await body_of(request)
         try:
             sent = load_sent(body, f"sent {session.loads + 1}", session.gateway.settings)
             ids = load(session, [sent])
         except ScenarioError as error:
-            raise _Bad(str(error), kind="bad_scenario", findings=error.findings) from None
-        return _json({"added": [stub.to_json() for stub in session.stub_states() if stub.id in ids]}, 201)
+            raise refused(error) from None
+        return _json({"added": _stubs_json(session, ids)}, 201)
+
+    async def _put(self, request: Request, session: Session) -> Response:
+        id = request.path_params["stub"]
+        if any(stub.id == id and not stub.added for stub in session.stub_states()):
+            raise Bad(
+                f"Stub {id!r} is a file's; put another one in front of it, under another id.", 409, "stub_of_a_file"
+            )
+        checked_stub_id(id)
+        stub = await wanted_stub(request, session.loads + 1, session.gateway.settings)
+        try:
+            put(session, id, stub)
+        except ScenarioError as error:
+            raise refused(error) from None
+        (state,) = _stubs_json(session, {id})
+        return _json(state)
+
+    async def _files(self, request: Request, session: Session) -> Response:
+        return self._taken(session, *await wanted_files(request, self._matching))
+
+    async def _cassette(self, request: Request, session: Session) -> Response:
+        return self._taken(session, [await wanted_cassette(request, session.loads + 1)], self._matching)
+
+    def _taken(self, session: Session, sent: list[SentFile], matching: Matching) -> Response:
+        try:
+            ids, recordings = take(session, sent, matching)
+        except (ScenarioError, CassetteError) as error:
+            raise refused(error) from None
+        return _json({"added": _stubs_json(session, ids), "recordings": recordings}, 201)
 
     async def _clear(self, _request: Request, session: Session) -> Response:
         return _json({"removed": session.clear_stubs()})
@@ -210,33 +254,102 @@ class Control:
         for entry in session.journal:
             if str(entry.number) == number:
                 return _json(entry.to_json())
-        raise _Bad(f"The journal of session {session.id!r} has no entry {number}.", 404, "unknown_entry")
+        raise Bad(f"The journal of session {session.id!r} has no entry {number}.", 404, "unknown_entry")
+
+    async def _calls(self, _request: Request, session: Session) -> Response:
+        calls: dict[int, list[Entry]] = {}
+        for entry in session.journal:
+            calls.setdefault(entry.call, []).append(entry)
+        rows = [
+            {"call": number, "status": entries[-1].status, "requests": [entry.to_json() for entry in entries]}
+            for number, entries in calls.items()
+        ]
+        return _json({"calls": rows})
+
+    async def _verify(self, request: Request, session: Session) -> Response:
+        own, checks = await wanted_checks(request)
+        unknown = own - {stub.id for stub in session.stubs}
+        if unknown:
+            text = (
+                f"There is no stub {min(unknown)!r} in session {session.id!r}: was it removed? GET …/stubs lists them."
+            )
+            raise Bad(text, 404, "unknown_stub")
+        if checks.open:
+            await settled(session.journal, checks.patience_s)
+        verdict = verify(session, own, checks)
+        found = {"problems": list(verdict.problems), "remarks": list(verdict.remarks)}
+        if verdict.problems:
+            raise Bad(verdict.text(), 409, "not_verified", found)
+        return _json(found)
+
+    async def _late(self, request: Request) -> Response:
+        return _json({"late": [late.to_json() for late in self._sessions.late(request.path_params["id"])]})
+
+    async def _explain(self, request: Request, session: Session) -> Response:
+        headers = [pair for pair in request.scope["headers"] if pair[0] != _AUTHORIZATION]
+        try:
+            found = explain(session, await body_of(request), RequestHeaders(headers))
+        except InvalidBody as error:
+            raise Bad(
+                f"This is no request that can be understood: {error}; send the body of a chat completion."
+            ) from None
+        answers = found.answers
+        told: dict[str, Any] = {
+            "text": found.text(),
+            "answers": None if answers is None else _stubs_json(session, {answers.id})[0],
+            "plays": None if found.plays is None else _recording_json(found.plays),
+            "refused": found.refused,
+            "others": [other.to_json() for other in found.others],
+        }
+        return _json({key: value for key, value in told.items() if value is not None})
+
+    async def _events(self, request: Request) -> Response:
+        listeners = self._watch.listeners
+        listener = Listener(only(request, "session").get("session"))
+        if len(listeners) >= MOST_LISTENERS:
+            text = f"{len(listeners)} clients listen to events already; let one of them leave."
+            raise Bad(text, 409, "too_many_listeners")
+
+        async def heard() -> AsyncIterator[bytes]:
+            listeners.add(listener)
+            try:
+                async for event in listener.events():
+                    yield event
+            finally:
+                listeners.discard(listener)
+
+        return StreamingResponse(heard(), media_type="text/event-stream", headers={"cache-control": "no-cache"})
+
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(self._watch.metrics(len(tuple(self._sessions))), headers={"content-type": METRICS_TYPE})
 
     async def _ledger(self, _request: Request, session: Session) -> Response:
         return _json(session.gateway_state.ledger.to_json())
 
+    async def _unplayed(self, _request: Request, session: Session) -> Response:
+        found = session.providers.unplayed(session.counters.counts)
+        rows = [{"name": one.ref.name, "file": one.ref.source, "line": one.ref.line} for one in found]
+        return _json({"unplayed": rows})
+
     async def _clock(self, request: Request, session: Session) -> Response:
-        wanted = await _object(request)
+        wanted = await object_of(request)
         mode = wanted.pop("mode", None)
         advance = wanted.pop("advance", None)
         if wanted or (mode is None and advance is None):
-            raise _Bad('The clock takes {"advance": "5m"} and {"mode": "fixed" | "flow" | "real"}.')
+            raise Bad('The clock takes {"advance": "5m"} and {"mode": "fixed" | "flow" | "real"}.')
         if mode is not None and mode not in CLOCK_MODES:
-            raise _Bad(f"{mode!r} is no mode of the clock; fixed, flow and real are.")
-        try:
-            seconds = 0.0 if advance is None else parse_duration(advance)
-        except ValueError as error:
-            raise _Bad(f"advance: {error}") from None
+            raise Bad(f"{mode!r} is no mode of the clock; fixed, flow and real are.")
+        seconds = 0.0 if advance is None else wanted_span(advance)
         if mode is not None:
             session.clock.set_mode(mode)
         session.clock.advance(seconds)
         return _json(_shown(request, session))
 
     async def _gate(self, request: Request, session: Session) -> Response:
-        wanted = await _object(request)
+        wanted = await object_of(request)
         state = wanted.get("state")
         if state not in ("open", "close") or len(wanted) != 1:
-            raise _Bad('A gate takes {"state": "open"} or {"state": "close"}.')
+            raise Bad('A gate takes {"state": "open"} or {"state": "close"}.')
         session.gates[request.path_params["name"]] = state == "open"
         return _json(_shown(request, session))
 
@@ -251,9 +364,9 @@ class _Methods:
         request = Request(scope, receive, send)
         handler = self._handlers.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
-            methods = _joined(tuple(self._handlers), "and")
+            methods = joined(tuple(self._handlers), "and")
             text = f"{request.method} {scope['path']} is not possible: this path takes {methods} only."
-            raise _Bad(text, 405, "wrong_method")
+            raise Bad(text, 405, "wrong_method")
         response = await handler(request)
         await response(scope, receive, send)
 
@@ -263,6 +376,22 @@ def description() -> Any:
     """The control API in OpenAPI's words."""
     found = yaml.safe_load(files(__package__).joinpath(_DESCRIPTION).read_text(encoding="utf-8"))
     return found | {"info": found["info"] | {"version": __version__}}
+
+
+def _any_name(path: str) -> str:
+    """The path of a route; the name of a gate may have slashes in it."""
+    return path.replace("{name}", "{name:path}")
+
+
+def _stubs_json(session: Session, ids: Collection[str]) -> list[dict[str, Any]]:
+    """Those of the session's stubs that have these ids."""
+    return [stub.to_json() for stub in session.stub_states() if stub.id in ids]
+
+
+def _recording_json(recording: Recording) -> dict[str, Any]:
+    """Which recording of which cassette."""
+    ref = recording.ref
+    return {"name": ref.label, "file": ref.source, "line": ref.line or 0}
 
 
 def _json(value: Any, status: int = 200) -> Response:
@@ -276,72 +405,13 @@ def _shown(request: Request, session: Session) -> dict[str, Any]:
     return as_json(session) | address
 
 
-def _finding_json(finding: Finding) -> dict[str, Any]:
-    return {
-        "line": finding.line,
-        "column": finding.column,
-        "key_path": finding.key_path,
-        "message": finding.message,
-        "hint": finding.hint,
-    }
-
-
-def _wanted_session(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a new session is to be; null is as good as left out."""
-    for key in given:
-        if key not in _OF_A_SESSION:
-            known = _joined([f'"{name}"' for name in _OF_A_SESSION], "and")
-            raise _Bad(_advised(f"A session takes {known}, not {shortened(key)!r}", did_you_mean(key, _OF_A_SESSION)))
-    wanted = {key: value for key, value in given.items() if value is not None}
-    id, seed = wanted.get("id", ""), wanted.get("seed", 0)
-    if not isinstance(id, str):
-        raise _Bad(_advised(f"id must be text, got {described(id)}", in_quotes(id)))
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise _Bad(f"seed must be a whole number, got {described(seed)}.")
-    _one_of("clock", wanted, CLOCK_MODES)
-    _one_of("version", wanted, tuple(PROFILES))
-    return wanted
-
-
-def _one_of(key: str, wanted: Mapping[str, Any], known: Sequence[str]) -> None:
-    value = wanted.get(key, known[0])
-    if value not in known:
-        hint = in_quotes(value) if str(value) in known else did_you_mean(value, known)
-        raise _Bad(_advised(f"{key} must be {_joined(known, 'or')}, got {described(value)}", hint))
-
-
-def _advised(text: str, hint: str) -> str:
-    return f"{text}; {hint}" if hint.endswith("?") else f"{text}; {hint}." if hint else f"{text}."
-
-
-def _joined(words: Sequence[str], last: str) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
-
-
-async def _body(request: Request) -> bytes:
-    try:
-        return await read_body(request.receive, (), MOST_BODY_BYTES)
-    except BodyRefused as error:
-        raise _Bad(error.message, error.status, error.kind) from None
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        value = orjson.loads(await _body(request) or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise _Bad(f"The body is no JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise _Bad("The body must be a JSON object.")
-    return value
-
-
 def _check_filters(request: Request) -> None:
     for key, value in request.query_params.items():
         if key not in _FILTERS:
-            raise _Bad(f"The journal has no filter {key!r}; it has {', '.join(_FILTERS)}.")
+            raise Bad(f"The journal has no filter {key!r}; it has {', '.join(_FILTERS)}.")
         pattern, wanted = _FILTERS[key]
         if not pattern.fullmatch(value):
-            raise _Bad(f"{key} must be {wanted}, not {value[:50]!r}.")
+            raise Bad(f"{key} must be {wanted}, not {value[:50]!r}.")
 
 
 def _chosen(entry: Entry, request: Request) -> bool:

@@ -11,10 +11,10 @@ from mockbifrost.cassette.hearing import Break
 from mockbifrost.cassette.interaction import Piece, RecordedResponse
 from mockbifrost.serve.upstream import Incoming, Patience, Posted, Upstream, UpstreamBroke
 
-_DONE: Final = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\][\r\n]+\Z")
+_DONE: Final = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\](?:\n\n|\r\r|\r\n\r\n)[\r\n]*\Z")
 _TAIL_BYTES: Final = 32
 DRAIN_S: Final = 1.0
-"""So long is waited for the end of a body that is complete already, so that its connection can be used again."""
+"""Seconds: so long is waited for the end of a body that is complete already, so that its connection ends as it should."""
 UNHEARD: Final = "is no longer listened to"
 """What broke it where nothing did but us."""
 
@@ -35,6 +35,8 @@ class Fetch:
         self.complete = False
         """Whether the answer has come to its end: a clean one, or its `[DONE]`."""
         self.ended = False
+        self.given_up = False
+        """Whether it is being cancelled, so that nobody else should join."""
         self.took_s = 0.0
         self._finished = finished
         self._users = 0
@@ -132,6 +134,7 @@ class Fetch:
         if self.complete:
             self._loop.call_later(DRAIN_S, self._task.cancel)
         else:
+            self.given_up = True
             self._task.cancel()
 
     async def stop(self) -> None:

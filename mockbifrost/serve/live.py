@@ -91,11 +91,12 @@ class Live:
             return self._begun(Fetch(self.upstream, request, patience, self._ended))
         key = recorder.shared_key(request, stream=exchange.stream)
         shared = self._shared.get(key)
-        if shared is not None:
+        if shared is not None and not shared.given_up:
             return shared
 
         def finished(fetch: Fetch) -> None:
-            self._shared.pop(key, None)
+            if self._shared.get(key) is fetch:
+                del self._shared[key]
             self._ended(fetch)
             recorder.take(fetch)
 
@@ -133,6 +134,7 @@ class _Answering:
         self.exchange = exchange
         self.received = received
         self.session = session
+        self.speed = live.speed if session.speed is None else session.speed
         self.responder = responder
         self.mark = mark
         self.loop = asyncio.get_running_loop()
@@ -183,8 +185,8 @@ class _Answering:
 
     async def until(self, scripted_s: float) -> None:
         """Wait as the script does between two attempts; what an upstream took has passed already."""
-        if self.live.speed:
-            await sleep_until(self.heard_at + (scripted_s - self.lived_s) / self.live.speed)
+        if self.speed:
+            await sleep_until(self.heard_at + (scripted_s - self.lived_s) / self.speed)
         self.lived_s, self.heard_at = scripted_s, self.loop.time()
 
     def decide(self, said: Said, fetch: Fetch, broken: str | None = None) -> None:
@@ -202,8 +204,8 @@ class _Answering:
         outcome = self.exchange.outcome
         if outcome.broken is not None:
             LOG.warning("%s", outcome.message)
-        speed = self.live.speed if outcome.speed is None else outcome.speed
-        timeline = timeline_of(outcome, self.live.speed)
+        speed = self.speed if outcome.speed is None else outcome.speed
+        timeline = timeline_of(outcome, self.speed)
         self.mark(timeline)
         self.responder.begin(timeline)
         started = self.heard_at - (self.lived_s / speed if speed else 0.0)

@@ -20,7 +20,7 @@ from mockbifrost.cassette.record_mode import Plan, RecordMode, ended_well, plan_
 from mockbifrost.cassette.redact import Redactor
 from mockbifrost.cassette.tape import Tape
 from mockbifrost.clock import utc_text
-from mockbifrost.errors import RecordRefusedError, UsageError
+from mockbifrost.errors import CassetteError, RecordRefusedError, UsageError
 from mockbifrost.serve.fetch import Fetch
 from mockbifrost.serve.upstream import Posted
 from mockbifrost.serve.upstream_settings import UpstreamSettings
@@ -96,8 +96,9 @@ class Recorder:
 
     def shared_key(self, request: Posted, *, stream: bool) -> bytes:
         """What requests have in common that may be answered by one and the same asking."""
-        found = blake2b(_digest(_body(request.body), self._ignore, self._upstream.kind), digest_size=16)
-        found.update(b"stream" if stream else b"plain")
+        body = _body(request.body)
+        found = blake2b(_digest(body, self._ignore, self._upstream.kind), digest_size=16)
+        found.update(b"stream" + orjson.dumps(body.get("stream_options")) if stream else b"plain")
         for name, text in sorted(request.headers):
             if name in _APART or name.startswith("x-bf-"):
                 found.update(f"\0{name}\0{text}".encode())
@@ -112,7 +113,7 @@ class Recorder:
             return
         try:
             self._write(interaction, whole=fetch.complete)
-        except RecordRefusedError as error:
+        except (CassetteError, RecordRefusedError) as error:
             LOG.error("An answer could not be recorded: %s", error)
             self._note("lost", 0, _in_words(interaction))
 

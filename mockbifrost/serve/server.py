@@ -9,13 +9,15 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mockbifrost.cassette.recordings import DEFAULT, Matching
 from mockbifrost.errors import ServerStartError
 from mockbifrost.provider.answer import Pending
-from mockbifrost.serve.addresses import BASE
+from mockbifrost.serve.addresses import BASE, origin_of
 from mockbifrost.serve.app import Application
 from mockbifrost.serve.chat_endpoint import ChatEndpoint
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.serve.upstream_settings import UpstreamSettings
+from mockbifrost.serve.watch import Watch
 from mockbifrost.session.assembly import Assembly
 from mockbifrost.session.registry import Sessions
 
@@ -63,7 +65,10 @@ def _why(host: str, port: int, error: Exception) -> str:
 
 
 class Server:
-    """Serves sessions on one socket. `upstream` answers what nothing else does, and `recorder` writes that down; it stays its maker's."""
+    """Serves sessions on one socket. `upstream` answers what nothing else does, and `recorder` writes that down; it stays its maker's.
+
+    `matching` is how recordings are found that a session gets while the server runs.
+    """
 
     def __init__(
         self,
@@ -71,8 +76,11 @@ class Server:
         settings: ServerSettings,
         upstream: UpstreamSettings | None = None,
         recorder: Recorder | None = None,
+        *,
+        matching: Matching = DEFAULT,
     ) -> None:
         self.settings = settings
+        self._matching = matching
         self.socket = bind(settings.host, settings.port)
         self.port: int = self.socket.getsockname()[1]
         self.sessions = Sessions(
@@ -91,11 +99,13 @@ class Server:
             from mockbifrost.serve.upstream import Upstream
 
             self._live = Live(Upstream(upstream), recorder, settings.speed)
+        self.watch = Watch()
         chat = ChatEndpoint(
             speed=settings.speed,
             mock_headers=settings.mock_headers,
             most_body_bytes=settings.most_body_bytes,
             live=self._live,
+            watch=self.watch,
         )
         self.app = Application(self.sessions, chat, self.control)
         self._listener: Listener | None = None
@@ -104,7 +114,7 @@ class Server:
     def _control(self) -> Control:
         from mockbifrost.serve.control import Control  # starlette, not wanted before somebody asks
 
-        return Control(self.sessions, self.settings)
+        return Control(self.sessions, self.settings, self.watch, self._matching)
 
     def control(self) -> Control:
         """The control API, made when it is first asked for."""
@@ -113,9 +123,7 @@ class Server:
     @property
     def origin(self) -> str:
         """`http://host:port`, as a client on this machine reaches it."""
-        host = self.settings.host
-        shown = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host
-        return f"http://[{shown}]:{self.port}" if ":" in shown else f"http://{shown}:{self.port}"
+        return origin_of(self.settings.host, self.port)
 
     @property
     def base_url(self) -> str:

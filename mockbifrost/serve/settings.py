@@ -8,10 +8,18 @@ from typing import Final
 
 from mockbifrost.clock import ClockMode
 from mockbifrost.errors import UsageError
+from mockbifrost.serve.addresses import is_loopback
 from mockbifrost.session.registry import MOST_SESSIONS
 from mockbifrost.wire.profiles import ProfileName
 
 MOST_BODY_BYTES: Final = 32 * 1024 * 1024
+
+
+def checked_speed(speed: object) -> float:
+    """The speed, if it can be one. Raises UsageError."""
+    if not isinstance(speed, int | float) or isinstance(speed, bool) or not 0 <= speed < math.inf:
+        raise UsageError(f"{speed!r} can't be a speed: 0 waits for nothing, 1 as written, 2 twice as fast")
+    return speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +42,9 @@ class ServerSettings:
     most_sessions: int = MOST_SESSIONS
 
     def __post_init__(self) -> None:
-        if not 0 <= self.speed < math.inf:
-            raise UsageError(f"{self.speed} can't be a speed: 0 waits for nothing, 1 as written, 2 twice as fast")
+        checked_speed(self.speed)
 
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return is_loopback(self.host)

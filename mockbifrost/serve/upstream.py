@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from mockbifrost.cassette.hearing import Break, BreakKind
 from mockbifrost.cassette.interaction import Headers
+from mockbifrost.serve.upstream_log import keep_secrets_out_of_logs
 from mockbifrost.serve.upstream_settings import UpstreamSettings
 from mockbifrost.values import value
 
@@ -136,7 +137,7 @@ class Incoming:
                 yield data
 
     async def close(self) -> None:
-        """Have done with it; the connection is kept where it can be."""
+        """Have done with it, and with its connection."""
         await self._response.aclose()
 
 
@@ -145,6 +146,7 @@ class Upstream:
 
     def __init__(self, settings: UpstreamSettings) -> None:
         self.settings = settings
+        keep_secrets_out_of_logs()
         self._client = self._made()
 
     def _made(self) -> httpx2.AsyncClient:

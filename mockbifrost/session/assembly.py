@@ -52,10 +52,10 @@ def assemble(
     return Assembly(common, named)
 
 
-def compiled(scenarios: Iterable[LoadedScenario], keep_seeds: bool) -> list[Stub]:
+def compiled(scenarios: Iterable[LoadedScenario], keep_seeds: bool, replays: ReplayFiles | None = None) -> list[Stub]:
     """The stubs of all files, in order. Raises ScenarioError for a recording that is not there."""
     found: list[Stub] = []
-    replays = ReplayFiles()
+    replays = replays or ReplayFiles()
     for scenario in scenarios:
         model = scenario.model
         for number, (stub, line) in enumerate(zip(model.stubs, scenario.stub_lines, strict=True)):

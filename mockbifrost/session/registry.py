@@ -166,8 +166,11 @@ class Sessions:
         seed: int | None = None,
         clock: ClockMode | None = None,
         version: ProfileName | None = None,
+        speed: float | None = None,
     ) -> Session | Refused:
-        """A new session; without an id it gets one that no session has had. `seed` and `version` beat those of the files.
+        """A new session; without an id it gets one that no session has had.
+
+        `seed` and `version` beat those of the files, `speed` the server's.
 
         Refused where it is in use, the id is no name, or there are too many.
         """
@@ -199,6 +202,7 @@ class Sessions:
             clock=Clock(clock or self._clock),
             reader=self._reader,
             lenient=self._lenient,
+            speed=speed,
         )
         self._sessions[id] = session
         self._finished.pop(id, None)

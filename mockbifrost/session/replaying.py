@@ -39,10 +39,10 @@ _SAID: Final = (
 
 
 class ReplayFiles:
-    """The cassettes that scenarios name, each read once."""
+    """The cassettes that scenarios name, each read once. `sent` are those that need not be looked for, by their paths."""
 
-    def __init__(self) -> None:
-        self._read: dict[Path, Cassette] = {}
+    def __init__(self, sent: Mapping[Path, Cassette] | None = None) -> None:
+        self._read: dict[Path, Cassette] = dict(sent or {})
 
     def script(self, model: ReplayModel, pace: Pace, anew: bool, place: Written) -> Script:
         """What plays the recording. Raises ScenarioError where there is no such cassette or interaction."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
+from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.cassette.recordings import Recordings
 from mockbifrost.clock import Clock
 from mockbifrost.gateway.configuration import Gateway
@@ -35,8 +37,8 @@ from mockbifrost.wire.request import InvalidBody
 
 CONVERSATIONS: Final = 10_000
 """So many conversations keep their place in sequences that count by conversation."""
-
-
+MOST_KEPT: Final = 64
+"""So many cassettes that were sent for stubs to replay are kept."""
 MOST_LIVE_BYTES: Final = 2 * 1024 * 1024
 """So much of what a live upstream said is kept in the journal."""
 
@@ -119,6 +121,7 @@ class Session:
     """Stubs, counters, clock and journal of one test. Not thread-safe: all calls happen on the server's event loop.
 
     `own_version`: a scenario that is loaded may say which version the gateway is; else one was chosen, and stays.
+    `speed` None: the server's.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class Session:
         reader: Reader | None = None,
         lenient: Provider | None = None,
         own_version: bool = True,
+        speed: float | None = None,
     ) -> None:
         self.id = id
         self.providers = providers
@@ -143,12 +147,15 @@ class Session:
         self._reader = reader or Reader()
         self._lenient = lenient
         self.own_version = own_version
+        self.speed = speed
         self.loads = 0
         """How many scenarios were loaded while the server ran, those that were removed again too."""
         self.calls = Calls()
         self.counters = Counters()
         self.gateway_state = GatewayState()
         self.gates: dict[str, bool] = {}
+        self.kept: dict[Path, Cassette] = {}
+        """Cassettes for stubs whose `replay` names them, by path: they were sent, and need not lie here."""
 
     @property
     def stubs(self) -> Stubs:
@@ -314,6 +321,11 @@ class Session:
     def play(self, recordings: Recordings) -> None:
         """Put recordings behind all stubs, in front of the recordings that are there."""
         self.providers = self.providers.with_recordings(recordings)
+
+    def keep(self, cassettes: Mapping[Path, Cassette]) -> None:
+        """Keep cassettes for stubs that come later; where there are too many, the oldest go."""
+        kept = [(path, one) for path, one in self.kept.items() if path not in cassettes]
+        self.kept = dict([*kept, *cassettes.items()][-MOST_KEPT:])
 
     def put(self, stub: Stub) -> None:
         """Put a stub into the place of the one with its id, or behind the others that were added."""

@@ -268,13 +268,30 @@ def test_any_bytes_on_a_connection(app: App, profile: ProfileName, said: bytes, 
 
 
 CONTROL_PATHS = st.sampled_from(
-    ["clock", "gates/x", "reset", "journal", "journal/1", "", "journal?since=1&status=2&matched=1&model=*"]
+    [
+        "clock",
+        "gates/x",
+        "reset",
+        "journal",
+        "journal/1",
+        "",
+        "journal?since=1&status=2&matched=1&model=*",
+        "calls",
+        "verify",
+        "explain",
+        "files",
+        "cassettes",
+        "cassettes?file=a.yaml",
+    ]
 ).map(lambda path: f"/__mockbifrost/sessions/default/{path}".rstrip("/"))
 CONTROL_BODIES = st.one_of(
     st.binary(max_size=40),
     ODD_VALUES.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass")),
-    st.dictionaries(st.sampled_from(["advance", "mode", "state", "x"]), ODD_VALUES).map(
+    st.dictionaries(st.sampled_from(["advance", "mode", "state", "own", "files", "x"]), ODD_VALUES).map(
         lambda v: json.dumps(v).encode()
+    ),
+    st.dictionaries(st.sampled_from(["name", "text", "use", "line"]), ODD_VALUES).map(
+        lambda v: json.dumps({"files": [v]}).encode()
     ),
     st.sampled_from(
         [b'{"advance": "9e9Y"}', b'{"advance": "999999999999999Y"}', b'{"mode": "flow"}', b'{"state": "open"}']
@@ -287,7 +304,7 @@ CONTROL_BODIES = st.one_of(
 def test_anything_said_to_the_control_api(app: App, profile: ProfileName, method: str, path: str, body: bytes) -> None:
     answer = app.ask(method, path, body)
 
-    assert answer.status in (200, 400, 404, 405)
+    assert answer.status in (200, 201, 400, 404, 405, 409)
     assert answer.json() is not None
     is_whole(app.chat(GOOD))
 

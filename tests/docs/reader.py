@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ RECORDER = "http://127.0.0.1:8081"
 IN_A_CONTAINER = "http://mockbifrost:8080"
 """The same, as the other containers of a compose file see it."""
 PATIENCE_S = 30.0
-PIP_MAY_INSTALL = {".", "nox", "uv", "openai", "pytest", "pydantic-ai-slim[openai]"}
+PIP_MAY_INSTALL = {".", "../mockbifrost", "nox", "uv", "openai", "pytest", "pytest-xdist", "pydantic-ai-slim[openai]"}
 COMPOSE_COMMANDS = {"up", "run", "down", "logs"}
 NOT_OURS = re.compile(r"(OPENAI|LANGCHAIN|LANGSMITH|MOCKBIFROST|PYTEST)_|(NO|HTTP|HTTPS|ALL)_PROXY$", re.IGNORECASE)
 
@@ -60,11 +61,12 @@ class Reader:
             "yaml": self._yaml,
             "text": self._text,
             "json": self._json,
+            "toml": self._toml,
         }
         try:
             if block.language in reads:
                 reads[block.language](block)
-            elif block.language not in ("js", "toml"):
+            elif block.language != "js":  # tests/clients/test_node_page.py runs it
                 raise WrongPage(f"a block of {block.language or 'no language'!r}: nothing checks it")
         except Exception as error:
             raise WrongPage(f"{block.place}: {error}") from error
@@ -103,16 +105,27 @@ class Reader:
         elif "services" not in value:
             load_text(block.text, block.place)
 
+    def _toml(self, block: Block) -> None:
+        tomllib.loads(block.text)
+        if block.file:
+            self._save(block)
+
     def _python(self, block: Block) -> None:
+        """A file; or a program of its own, where it asks the server of the page; or a piece that builds on those before it."""
         if block.file:
             self._save(block)
             compile(block.text, block.place, "exec")
             if Path(block.file).name.startswith("test_"):
                 self.tests[block.file] = False
             return
-        if WRITTEN in block.text and self._server is None:
-            self._serve(["scenarios/"])
-        exec(compile(self._here(block.text), block.place, "exec"), self.names)
+        if WRITTEN in block.text:
+            if self._server is None:
+                self._serve(["scenarios/"])
+            done = self._run("-c", self._here(block.text))
+            if done.returncode:
+                raise WrongPage(done.stdout)
+        else:
+            exec(compile(block.text, block.place, "exec"), self.names)
 
     def _here(self, text: str) -> str:
         return text.replace(WRITTEN, self._origin) if self._origin else text
@@ -151,9 +164,9 @@ class Reader:
                 raise WrongPage(f"nothing checks the command {name}")
             runs[name](words[1:])
 
-    def _run(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *words],
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *words],
             cwd=self.folder,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -162,13 +175,14 @@ class Reader:
             timeout=10 * PATIENCE_S,
             check=False,
         )
-        return done.stdout
 
     def _pytest(self, arguments: list[str]) -> None:
         for name in arguments:
             if name in self.tests:
                 self.tests[name] = True
-        self.output = self._run("pytest", "-p", "no:cacheprovider", "--rootdir", ".", *arguments)
+        parallel = ["-p", "xdist.plugin"] if "-n" in arguments else []
+        given = [self._here(word) for word in arguments]
+        self.output = self._run("-m", "pytest", "-p", "no:cacheprovider", *parallel, "--rootdir", ".", *given).stdout
         self.output = self.output.replace(str(self.folder.resolve()), "…").replace(str(self.folder), "…")
 
     def _mockbifrost(self, arguments: list[str]) -> None:
@@ -181,7 +195,7 @@ class Reader:
             return
         if WRITTEN in arguments and self._server is None:
             self._serve(["scenarios/"])
-        self.output = self._run("mockbifrost", *[self._here(word) for word in arguments])
+        self.output = self._run("-m", "mockbifrost", *[self._here(word) for word in arguments]).stdout
         self.output = self.output.replace(self._origin, WRITTEN) if self._origin else self.output
         if "Usage:" in self.output and "--help" not in arguments:
             raise WrongPage(self.output)
@@ -335,7 +349,11 @@ def _check_export(arguments: list[str]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This environment without settings of clients, with the package of this repository, and with its plugin."""
+    """This environment without settings of clients, with the package of this repository, its plugin, and anyio's."""
     kept = {name: value for name, value in os.environ.items() if not NOT_OURS.match(name)}
+    kept.pop("CI", None)  # pages are read at a desk: CI shows more, and records nothing
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
-    return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "mockbifrost.pytest_plugin"}
+    return kept | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "mockbifrost.pytest_plugin,anyio.pytest_plugin",
+    }

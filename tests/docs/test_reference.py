@@ -90,14 +90,17 @@ def test_every_address_answers(method: str, path: str) -> None:
         "GATE": {"state": "open"},
         "completions": asked,
         "stubs": {"reply": "Hello!"},
+        "STUB": {"reply": "Hello!"},
+        "files": {"files": [{"name": "more.yaml", "text": "version: 1\nstubs: [More.]\n"}]},
+        "cassettes": {"version": 1, "interactions": []},
+        "explain": asked,
     }
     body = bodies.get(path.rsplit("/", 1)[1])
 
     with MockBifrost(scenarios=["version: 1\nstubs: [Hello!]\n"]) as server, httpx2.Client(trust_env=False) as client:
         client.post(f"{server.url}/s/NAME/v1/chat/completions", json=asked)
-        response = client.request(method, server.url + path.replace("journal/N", "journal/1"), json=body)
-
-    assert response.status_code in (200, 201), response.text
+        with client.stream(method, server.url + path.replace("journal/N", "journal/1"), json=body) as response:
+            assert response.status_code in (200, 201), path
 
 
 def test_the_guide_names_every_command() -> None:

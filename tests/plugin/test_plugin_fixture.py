@@ -6,37 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.running import run, run_apart
+
 ROOT = Path(__file__).resolve().parents[2]
-ASK = """
-import http.client, json
-
-def ask(session, said):
-    connection = http.client.HTTPConnection("127.0.0.1", int(session.url.split(":")[2].split("/")[0]), timeout=20)
-    body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": said}]})
-    connection.request("POST", "/s/" + session.id + "/pydanticai/v1/chat/completions", body)
-    answer = json.loads(connection.getresponse().read())
-    connection.close()
-    return answer["choices"][0]["message"]["content"] if "choices" in answer else answer["error"]["message"]
-"""
-
-
 CAPTURED_LOG = 1
 """How often pytest shows what the server logged."""
-
-
-@pytest.fixture
-def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A place for test files; the plugin is loaded there as an installed one is."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makepyfile(helper=ASK)
-    return pytester
-
-
-def run(runs: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
-    """A run of one test file."""
-    runs.makepyfile(test_it=test)
-    return runs.runpytest_subprocess("-p", "mockbifrost.pytest_plugin", "-p", "no:cacheprovider", *options, timeout=60)
 
 
 def test_a_stub_that_is_used_passes(runs: pytest.Pytester) -> None:
@@ -206,7 +180,7 @@ def test_workers_have_servers_of_their_own(runs: pytest.Pytester) -> None:
         """
     )
 
-    result = runs.runpytest_subprocess("-p", "mockbifrost.pytest_plugin", "-p", "xdist.plugin", "-n", "2", timeout=120)
+    result = run_apart(runs, "", "-p", "xdist.plugin", "-n", "2")
 
     result.assert_outcomes(passed=8)
 
@@ -247,7 +221,7 @@ def test_nothing_is_imported_before_a_test_uses_it(runs: pytest.Pytester) -> Non
             assert watch.loaded() == []
         """
     )
-    result = run(
+    result = run_apart(
         runs,
         """
         import watch

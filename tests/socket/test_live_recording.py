@@ -107,6 +107,19 @@ def test_what_was_recorded_is_played_as_it_was(file: Path) -> None:
     assert played.chunks == STREAM
 
 
+def test_each_session_is_played_all_of_a_recording_in_its_order(file: Path) -> None:
+    run(file, "all", ["a", "a"], "A1", "A2")
+    with (
+        MockBifrost(file) as server,
+        server.session() as one,
+        server.session() as other,
+        Connection(server.port) as client,
+    ):
+        said = [client.chat("a", path=f"/s/{session.id}{PATH}").text for session in (one, other, other, one)]
+
+    assert said == ["A1", "A1", "A2", "A2"]
+
+
 def test_a_server_of_our_own_is_recorded_byte_for_byte(file: Path) -> None:
     scenario = 'version: 1\nstubs:\n  - {reply: "Once upon a time there was a gateway."}\n'
     answers: list[Response] = []
@@ -147,6 +160,21 @@ def test_secrets_do_not_reach_the_file(file: Path) -> None:
     assert key not in text
     assert "own-secret" not in text
     assert played.status == 200
+
+
+@pytest.mark.parametrize("kind", ["gateway", "provider"])
+def test_secrets_do_not_reach_a_log_at_any_level(file: Path, kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+    key, cookie = "sk-proj-" + "a1B2" * 10, "monster"
+    caplog.set_level(1)
+
+    def behave(line: Line) -> None:
+        line.plain(json.dumps({"error": {"message": f"bad key {key}"}}).encode(), 401, set_cookie=cookie, x_note=key)
+
+    with upstream(behave) as other, recording(f"{other.url}/v1?token=swordfish&key={key}", file, kind=kind) as server:
+        assert chat(server.port, f"my key is {key}", headers={"authorization": f"Bearer {key}"}).status == 401
+
+    assert "HTTP Request: POST" in caplog.text
+    assert not [word for word in ("a1B2a1B2", "swordfish", cookie) if word in caplog.text]
 
 
 def cut(line: Line) -> None:
@@ -233,6 +261,31 @@ def test_a_client_that_leaves_after_done_has_had_all(file: Path) -> None:
         assert [one.response.body for one in recorded(file)] == [b"".join(STREAM)]
 
     assert not quarantine_path(file).exists()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_end_of_a_stream_may_come_in_two_pieces(file: Path, end: str) -> None:
+    said = [part.replace(b"\n", end.encode()) for part in STREAM[:-1]]
+    parts = (*said, f"data: [DONE]{end}".encode(), end.encode())
+    with upstream(streams(*parts)) as other, recording(other.url, file) as server:
+        live = chat(server.port, "hi", stream=True)
+    with MockBifrost(file) as server:
+        played = chat(server.port, "hi", stream=True)
+
+    assert live.chunks == parts
+    assert played.chunks == parts
+
+
+def test_a_quarantine_that_cant_be_read_is_told_and_the_client_has_its_answer(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.parent.mkdir()
+    quarantine_path(file).write_text("interactions: [\n")
+    with upstream(lambda line: line.plain(PLAIN, status=401)) as other, recording(other.url, file) as server:
+        assert chat(server.port, "hi").body == PLAIN
+
+    assert f"An answer could not be recorded: {quarantine_path(file)}" in caplog.text
+    assert quarantine_path(file).read_text() == "interactions: [\n"
 
 
 def test_an_upstream_that_says_nothing_leaves_nothing(file: Path) -> None:
@@ -323,8 +376,9 @@ def test_when_the_first_client_leaves_the_others_go_on(file: Path) -> None:
         {"body": {"stream": False}},
         {"headers": {"authorization": "Bearer other"}},
         {"headers": {"x-bf-vk": "sk-bf-other"}},
+        {"body": {"stream_options": {"include_usage": True}}},
     ],
-    ids=["another body", "no stream", "another key", "another virtual key"],
+    ids=["another body", "no stream", "another key", "another virtual key", "usage wanted"],
 )
 def test_requests_that_differ_are_asked_apart(file: Path, others: dict[str, Any]) -> None:
     held = Held()

@@ -107,8 +107,11 @@ def test_a_new_session_has_the_seed_clock_and_version_that_were_asked_for(port: 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"sed": 3}, """A session takes "id", "seed", "clock" and "version", not 'sed'; did you mean 'seed'?"""),
-        ({"tempo": 3}, """A session takes "id", "seed", "clock" and "version", not 'tempo'."""),
+        (
+            {"sed": 3},
+            """A session takes "id", "seed", "speed", "clock" and "version", not 'sed'; did you mean 'seed'?""",
+        ),
+        ({"tempo": 3}, """A session takes "id", "seed", "speed", "clock" and "version", not 'tempo'."""),
         ({"id": 7}, "id must be text, got the number 7; put it in quotes."),
         ({"id": ["x"]}, "id must be text, got a list."),
         ({"seed": "7"}, "seed must be a whole number, got the text '7'."),
@@ -272,6 +275,7 @@ def test_what_is_wrong_is_all_told_and_nothing_is_added(port: int) -> None:
     )
     assert found == [
         {
+            "file": "sent 1",
             "line": 5,
             "column": 13,
             "key_path": "stubs[1].when.usr",
@@ -279,6 +283,7 @@ def test_what_is_wrong_is_all_told_and_nothing_is_added(port: int) -> None:
             "hint": "did you mean 'user'?",
         },
         {
+            "file": "sent 1",
             "line": 6,
             "column": 6,
             "key_path": "stubs[2].eror",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mockbifrost.cassette import compression, format
 from mockbifrost.cassette.format import LARGEST_BYTES, looks_like_cassette, read_cassette, read_text
-from mockbifrost.cassette.interaction import Interaction
+from mockbifrost.cassette.interaction import Interaction, Piece
 from mockbifrost.cassette.writing import HEAD, interaction_text
 from mockbifrost.errors import CassetteError
 from tests.strategies import JSON
@@ -359,10 +359,10 @@ def test_an_unknown_key_of_ours_is_warned_of() -> None:
     assert len(found.interactions) == 1
 
 
-def test_pieces_that_do_not_add_up_are_left_out_with_a_warning() -> None:
+def test_pieces_that_do_not_add_up_keep_their_times_with_a_warning() -> None:
     found = read_text(extras("      pieces: [[1, 2]]\n"), "a.yaml")
 
-    assert found.interactions[0].response.pieces == ()
+    assert found.interactions[0].response.pieces == (Piece(1, 2),)
     assert "the pieces add up to 2 bytes, but the body has" in str(found.warnings[0])
 
 

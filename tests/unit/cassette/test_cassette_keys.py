@@ -94,6 +94,8 @@ def test_the_model_stands_beside_the_digest() -> None:
         pytest.param("messages[0].content", said("a"), said("b"), id="of one"),
         pytest.param("messages[0]", said("a"), said("b"), id="an item"),
         pytest.param("stop[*]", {"stop": ["a"]}, {"stop": ["b", "c"]}, id="all items"),
+        pytest.param("model", {"model": "a"}, {"model": "b"}, id="the model"),
+        pytest.param(r"/-\d+/", {"model": "a-1"}, {"model": "a-2"}, id="a pattern in the model"),
         pytest.param(r"/\d{4}-\d\d-\d\d/", said("on 2026-01-01!"), said("on 1999-12-31!"), id="a pattern"),
         pytest.param("/run [a-f]+/i", {"user": "Run A"}, {"user": "run BEEF"}, id="a pattern with flags"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockbifrost.cassette.interaction import Interaction
+from mockbifrost.cassette.format import read_text
+from mockbifrost.cassette.interaction import About, Interaction, Piece
 from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.recordings import Matching, Recordings
+from mockbifrost.cassette.redact import Redactor
+from mockbifrost.cassette.writing import HEAD, interaction_text
 from mockbifrost.session.session import Session
 from mockbifrost.session.verify import Checks, verify
 from mockbifrost.wire.headers import HOP_BY_HOP
@@ -30,7 +34,7 @@ from tests.harness import (
     session_with,
     stubs,
 )
-from tests.strategies import PACES, REPLIES, REQUESTS
+from tests.strategies import PACES, REPLIES, REQUESTS, TEXTS
 
 NEVER = "- {when: {user: never asked}, reply: Never.}"
 NOTHING = stubs(NEVER)
@@ -288,6 +292,26 @@ def test_borders_that_no_longer_fit_the_body_are_an_event_each() -> None:
 
     assert folded([chunk["choices"][0]["delta"] for chunk in response.chunks])["content"] == "another b"
     assert [frame.literals[0].count(b"data:") for frame in response.exchange.outcome.cast.frames] == [1] * 5
+    assert response.exchange.outcome.cast.times_s == (0.01, 0.02, 0.05, 0.09, 0.1)
+
+
+@pytest.mark.parametrize("borders", ["as many as events", "fewer"])
+def test_a_stream_that_was_edited_in_its_file_takes_as_long_as_it_took(borders: str) -> None:
+    body = chat("hi", stream=True)
+    first = ask_in(session_with("a b"), body)
+    interaction = recorded(body, first, source="gateway", times_ms=[10, 20, 50, 90, 110])
+    if borders == "fewer":
+        pieces = interaction.response.pieces
+        joined = (Piece(10, pieces[0].size + pieces[1].size), *pieces[2:])
+        interaction = replace(interaction, response=replace(interaction.response, pieces=joined))
+    edited = interaction_text(interaction).replace('"content":"a"', '"content":"another"')
+    session = open_session(NOTHING, recordings=Recordings([read_text((HEAD + edited).encode(), "a.yaml")]))
+
+    times = ask_in(session, body).exchange.outcome.cast.times_s
+
+    assert len(times) == 5
+    assert (times[0], times[-1]) == (0.01, 0.11)
+    assert (times[1:4] == (0.02, 0.05, 0.09)) is (borders == "as many as events")
 
 
 def with_body(interaction: Interaction, body: bytes) -> Interaction:
@@ -309,6 +333,75 @@ def test_what_was_redacted_is_redacted_in_a_request_before_it_is_looked_up() -> 
     )
 
     assert ask_in(session, chat("my key is sk-123")).text == "Found."
+
+
+@pytest.mark.parametrize("source", ["gateway", "provider"])
+def test_where_a_pattern_took_something_out_any_text_fits(source: Any) -> None:
+    blank = "[redacted:pattern]"
+    body = chat(f"{blank} and {blank}: hi", user=blank, seed=1)
+    settings = {"raw": {"response": source == "provider"}}
+    one = recorded(body, ask_in(session_with({"reply": "Found."}, gateway=settings), body), source=source)
+    session = playing(one, matching=Matching(on_end="repeat"))
+
+    def found(text: str, user: str = "me", seed: int = 1) -> int:
+        return ask_in(session, chat(text, user=user, seed=seed)).status
+
+    assert found("ACME-1 and ACME-2: hi") == found("a and and b: hi") == found(f"{blank} and {blank}: hi", blank) == 200
+    assert (
+        found("ACME-1 and : hi") == found("ACME-1 or ACME-2: hi") == found(" and b: hi") == found("a and b: hi!") == 400
+    )
+    assert found("ACME-1 and ACME-2: hi", user="") == found("ACME-1 and ACME-2: hi", seed=2) == 400
+
+
+@given(st.lists(st.tuples(st.from_regex("ACME-[0-9]{1,3}", fullmatch=True), TEXTS), min_size=1), TEXTS)
+def test_what_was_recorded_with_a_pattern_is_found_without_it(secrets: list[tuple[str, str]], first: str) -> None:
+    body = chat(first + "".join([secret + text for secret, text in secrets]))
+    whole = cassette_of((body, provider_response(completion("Found.")))).interactions[0]
+    clean, _counts = Redactor(["ACME-[0-9]+"]).redacted(whole)
+
+    assert b"[redacted:pattern]" in clean.request.body
+    assert ask_in(playing(clean), body).status == 200
+
+
+SAID = st.lists(
+    TEXTS
+    | st.sampled_from(
+        [
+            "sk-proj-abcdefghijklmnop1234", "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMe", "Bearer abcdef1234567890", "key",
+            "?token=", "&key=", "https://me:word@host/", "\\u0073k-", '"', "\\", "[redacted", "[redacted:pattern]", "]",
+        ]
+    ),
+    min_size=1,
+    max_size=5,
+).map("".join)  # fmt: skip
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> dict[str, Any]:
+    """Requests with secrets in all that is said, in arguments of tools too, and with what looks like a part of one."""
+    call = {"name": "f", "arguments": json.dumps({"k": draw(SAID)}, ensure_ascii=draw(st.booleans()))}
+    messages = [
+        {"role": "user", "content": draw(SAID)},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": call}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": json.dumps({"got": draw(SAID)})},
+    ]
+    return chat("", messages=messages[: draw(st.sampled_from([1, 3]))], user=draw(SAID))
+
+
+@given(conversations(), st.sampled_from(["gateway", "provider"]), st.booleans(), st.sampled_from([(), ("k[a-z]y",)]))
+def test_a_recording_is_found_by_its_own_request_whatever_was_taken_out_of_it(
+    body: dict[str, Any], source: Any, escaped: bool, patterns: tuple[str, ...]
+) -> None:
+    (one,) = cassette_of((body, provider_response(completion("Found.")))).interactions
+    asked = replace(one.request, body=json.dumps(body, ensure_ascii=escaped).encode())
+    clean, _counts = Redactor(patterns).redacted(replace(one, request=asked, about=About(source=source)))
+    kept = read_text((HEAD + interaction_text(clean)).encode(), "a.yaml")
+    matching = Matching(redact=Redactor().redacted_body)
+
+    response = ask_in(open_session(WILLING, recordings=Recordings([kept], matching)), body)
+
+    assert response.entry.message is None
+    assert response.exchange.outcome.stub is not None
 
 
 def test_interactions_of_other_endpoints_are_not_played() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from mockbifrost.cassette.interaction import About, Headers, Interaction, Piece, RecordedRequest, RecordedResponse
 from mockbifrost.cassette.redact import Found, Redactor
+from mockbifrost.cassette.secret_spans import KINDS, SIGNS
 from mockbifrost.cassette.writing import interaction_text
 from mockbifrost.errors import UsageError
 from tests.strategies import TEXTS
@@ -345,6 +347,14 @@ def test_headers_are_kept_by_a_list_of_those_that_are_needed() -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert REDACTOR.redacted_body(text.encode()) == text.encode()
+
+
+@given(st.sampled_from(KINDS), st.data())
+def test_whatever_is_a_secret_holds_a_sign_of_its_kind(kind: tuple[str, str], data: st.DataObject) -> None:
+    name, shape = kind
+    text = data.draw(st.from_regex(re.compile(shape, re.ASCII)))
+
+    assert any(sign in text for sign in SIGNS[name])
 
 
 def test_a_bearer_in_a_body_is_a_secret() -> None:

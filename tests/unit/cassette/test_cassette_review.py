@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mockbifrost.cassette.interaction import About, Interaction, Piece, RecordedResponse
+from mockbifrost.cassette.interaction import About, Interaction
 from mockbifrost.cassette.review import review_cassette
-from tests.recorded import STREAM_TYPE, cassette, chunk, events, interaction, said
+from tests.recorded import cassette, chunk, events, interaction, said
 
 INSTEAD = "which plays in its place; remove one of the two"
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -85,6 +85,19 @@ def test_a_request_that_always_got_the_same_answer() -> None:
     ]
 
 
+def test_answers_that_differ_in_their_ids_and_times_alone_say_the_same() -> None:
+    plain = [interaction(asked(), said("a", id=id_, created=at)) for id_, at in (("one", 1), ("two", 2))]
+    streamed = [
+        interaction(asked(stream=True), events(chunk({"content": "a"}, id=id_), chunk({}, "stop", id=id_)))
+        for id_ in ("one", "two")
+    ]
+
+    assert found(*plain) == [
+        f"refund.yaml: warning: interaction 2 has the request and the answer of interaction 1, {INSTEAD}"
+    ]
+    assert found(*streamed) == found(*plain)
+
+
 def test_answers_in_turn_are_no_duplicates() -> None:
     failed = interaction(asked(), {"error": {"message": "no"}}, status=503)
     streamed = interaction(asked(stream=True), events(chunk({"content": "a"}), chunk({}, "stop")))
@@ -121,22 +134,6 @@ def test_an_interaction_that_answers_nothing(body: bytes, answer: Any, status: i
 
     assert text.startswith(f"refund.yaml: interaction 1 can't be played: {why}")
     assert text.endswith("; record it again, or remove it")
-
-
-def test_pieces_that_do_not_add_up_to_the_body() -> None:
-    edited = RecordedResponse(
-        200,
-        "",
-        (STREAM_TYPE,),
-        b"".join(events(chunk({"content": "a"}), chunk({}, "stop"))),
-        (Piece(1, 10), Piece(2, 5)),
-    )
-    size = len(edited.body)
-
-    assert found(Interaction(interaction(asked(), said("a")).request, edited)) == [
-        f"refund.yaml: warning: interaction 1 has pieces of 15 bytes and a body of {size}, so its borders are not kept; "
-        "this is so after an edit of the body: remove the pieces, or record it again"
-    ]
 
 
 def test_many_of_a_kind_are_told_once() -> None:

@@ -252,6 +252,34 @@ def test_a_file_that_somebody_else_changed_is_left_as_it_is(path: Path) -> None:
     Tape.open(path).close()  # it is free
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_has_gone_from_its_place_is_not_written_to(path: Path, replaced: bool) -> None:
+    with Tape.open(path) as tape:
+        tape.append(ONE)
+        before = path.read_bytes()
+        path.rename(path.with_name("away.yaml"))
+        if replaced:
+            path.write_bytes(before)
+        with pytest.raises(
+            RecordRefusedError, match=r"removed, or replaced by another file, while .* start the recorder again"
+        ):
+            tape.append(TWO)
+
+    assert path.with_name("away.yaml").read_bytes() == before
+    assert path.exists() == replaced
+
+
+def test_a_file_that_has_gone_from_its_place_is_not_put_in_order(path: Path) -> None:
+    with Tape.open(path) as tape:
+        tape.append(ONE)
+        tape.replace(1, TWO)
+        path.unlink()
+        with pytest.raises(RecordRefusedError, match="start the recorder again"):
+            tape.close()
+
+    assert not path.exists()
+
+
 def test_a_second_tape_is_refused_until_the_first_is_closed(path: Path) -> None:
     saved(path, ONE)
     with Tape.open(path), pytest.raises(RecordRefusedError, match=r"a\.yaml is being recorded to by another process"):

@@ -1,0 +1,1 @@
+"""A support desk that talks to its models through the Bifrost gateway."""
