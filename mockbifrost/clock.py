@@ -48,6 +48,11 @@ def now_s() -> float:
     return time.monotonic()
 
 
+def pause(seconds: float) -> None:
+    """Hold this thread for so many real seconds."""
+    time.sleep(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """An instant of real time, for whoever waits outside of an event loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mockbifrost.api.assertions import Sought
 from mockbifrost.api.process import MockBifrostProcess
 from mockbifrost.api.remote import RemoteBifrost, connect
 from mockbifrost.api.request import Answered, Call, Mismatch, NearMiss, Place, Request, Try
@@ -13,6 +14,7 @@ from mockbifrost.api.snapshot import Snapshot
 from mockbifrost.api.steps import Step, step
 from mockbifrost.api.when import When
 from mockbifrost.gateway.ledger import Row
+from mockbifrost.session.registry import LateRequest
 from mockbifrost.session.session import StubState
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "AnyServer",
     "Call",
     "Gate",
+    "LateRequest",
     "Message",
     "Mismatch",
     "MockBifrost",
@@ -32,6 +35,7 @@ __all__ = [
     "Session",
     "SessionClock",
     "Snapshot",
+    "Sought",
     "Step",
     "StubState",
     "ToolCall",

@@ -36,8 +36,8 @@ from mockbifrost.serve.wanted import (
     only,
     refused,
     wanted_cassette,
+    wanted_checks,
     wanted_files,
-    wanted_ids,
     wanted_rollback,
     wanted_session,
     wanted_span,
@@ -50,7 +50,7 @@ from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Refused, Sessions
 from mockbifrost.session.sent import SentFile, put, take
 from mockbifrost.session.session import Session, as_json
-from mockbifrost.session.verify import verify
+from mockbifrost.session.verify import settled, verify
 from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.request import InvalidBody
 
@@ -100,6 +100,7 @@ class Control:
             "/sessions/{id}/journal/{n}": {"GET": of(self._entry)},
             "/sessions/{id}/calls": {"GET": of(self._calls)},
             "/sessions/{id}/verify": {"POST": of(self._verify)},
+            "/sessions/{id}/late": {"GET": self._late},
             "/sessions/{id}/explain": {"POST": of(self._explain)},
             "/sessions/{id}/ledger": {"GET": of(self._ledger)},
             "/sessions/{id}/unplayed": {"GET": of(self._unplayed)},
@@ -283,18 +284,23 @@ class Control:
         return _json({"calls": rows})
 
     async def _verify(self, request: Request, session: Session) -> Response:
-        own = await wanted_ids(request)
+        own, checks = await wanted_checks(request)
         unknown = own - {stub.id for stub in session.stubs}
         if unknown:
             text = (
                 f"There is no stub {min(unknown)!r} in session {session.id!r}: was it removed? GET …/stubs lists them."
             )
             raise Bad(text, 404, "unknown_stub")
-        verdict = verify(session, own)
+        if checks.open:
+            await settled(session.journal, checks.patience_s)
+        verdict = verify(session, own, checks)
         found = {"problems": list(verdict.problems), "remarks": list(verdict.remarks)}
         if verdict.problems:
             raise Bad(verdict.text(), 409, "not_verified", found)
         return _json(found)
+
+    async def _late(self, request: Request) -> Response:
+        return _json({"late": [late.to_json() for late in self._sessions.late(request.path_params["id"])]})
 
     async def _explain(self, request: Request, session: Session) -> Response:
         headers = [pair for pair in request.scope["headers"] if pair[0] != _AUTHORIZATION]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final, get_args
 
 import orjson
@@ -22,6 +22,7 @@ from mockbifrost.serve.replies import Reply, refusal
 from mockbifrost.serve.settings import MOST_BODY_BYTES, checked_speed
 from mockbifrost.session.registry import LONGEST_ID
 from mockbifrost.session.sent import USES, SentFile
+from mockbifrost.session.verify import PATIENCE_S, Checks
 from mockbifrost.vocabulary.durations import parse_duration
 from mockbifrost.vocabulary.node import described, did_you_mean, in_quotes, shortened
 from mockbifrost.vocabulary.settings import GatewaySettings
@@ -33,6 +34,8 @@ _OF_A_FILE: Final = ("name", "text", "use", "line")
 _OF_MATCHING: Final = ("ignore", "exact", "on_end")
 LARGEST_LINE: Final = 1_000_000_000
 LONGEST_S: Final = 1e10
+MOST_PATIENCE_S: Final = 20.0
+"""So long nobody waits for open responses at the most."""
 
 
 class Bad(Exception):
@@ -253,10 +256,19 @@ async def wanted_cassette(request: Request, number: int) -> SentFile:
         raise Bad(f"The cassette is not UTF-8: byte {error.start} can't be read; send it as UTF-8.") from None
 
 
-async def wanted_ids(request: Request) -> frozenset[str]:
-    """The ids of stubs that must have been used."""
+async def wanted_checks(request: Request) -> tuple[frozenset[str], Checks]:
+    """The ids of stubs that must have been used, and what is a problem."""
     given = await object_of(request)
     own = given.pop("own", [])
-    if given or not isinstance(own, list) or not all(isinstance(one, str) for one in own):
-        raise Bad('verify takes {"own": ["id of a stub that must have been used"]}, or nothing.')
-    return frozenset(own)
+    patience_s = given.pop("patience_s", PATIENCE_S)
+    known = [field.name for field in fields(Checks) if field.type == "bool"]
+    flags = all(key in known and isinstance(value, bool) for key, value in given.items())
+    if not flags or not isinstance(own, list) or not all(isinstance(one, str) for one in own):
+        keys = ", ".join([f'"{name}": true | false' for name in known])
+        raise Bad(
+            f'verify takes {{"own": ["id of a stub that must have been used"], {keys}, "patience_s": 1}}, or nothing.'
+        )
+    number = isinstance(patience_s, int | float) and not isinstance(patience_s, bool)
+    if not number or not 0 <= patience_s <= MOST_PATIENCE_S:
+        raise Bad(f"patience_s must be a number of seconds from 0 to {MOST_PATIENCE_S:g}, got {described(patience_s)}.")
+    return frozenset(own), Checks(**given, patience_s=float(patience_s))

@@ -153,6 +153,10 @@ ASKED: list[tuple[str, str, str, Any, int]] = [
     ("post", f"{S}/verify", "default", {}, 200),
     ("post", f"{S}/verify", "default", {"own": ["loaded#1.1"]}, 409),
     ("post", f"{S}/verify", "default", {"own": 1}, 400),
+    ("post", f"{S}/verify", "default", {"unused": False, "patience_s": 0}, 200),
+    ("post", f"{S}/verify", "default", {"unused": 1}, 400),
+    ("post", f"{S}/verify", "default", {"patience_s": -1}, 400),
+    ("get", f"{S}/late", "default", None, 200),
     ("post", f"{S}/verify", "none", None, 404),
     ("post", f"{S}/explain", "default", HELLO, 200),
     ("post", f"{S}/explain", "default", [], 400),
@@ -221,6 +225,6 @@ def test_an_unknown_path_is_told_all_there_is(app: App, described: Any) -> None:
 
     assert message == (
         f"The control API has no {ROOT}/nothing; it has ready, version, sessions, events, metrics, openapi.json, "
-        "and of a session stubs, files, cassettes, journal, calls, verify, explain, ledger, unplayed, reset, snapshots, rollback, "
+        "and of a session stubs, files, cassettes, journal, calls, verify, late, explain, ledger, unplayed, reset, snapshots, rollback, "
         "clock, gates."
     )

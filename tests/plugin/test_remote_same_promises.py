@@ -10,11 +10,25 @@ from typing import Any, Final
 import pytest
 
 from mockbifrost import MockBifrost, RemoteBifrost, Session, connect
-from tests.plugin import test_api_language, test_api_requests, test_api_session, test_api_snapshot, test_api_when
+from tests.plugin import (
+    test_api_assertions,
+    test_api_language,
+    test_api_requests,
+    test_api_session,
+    test_api_snapshot,
+    test_api_waiting,
+    test_api_when,
+)
+from tests.plugin.test_api_assertions import seen
+from tests.plugin.test_api_waiting import pool
+
+__all__ = ["pool", "seen"]
 
 LOOK_BEHIND: Final = {
     "test_an_action_on_the_servers_loop_runs_in_its_thread",
+    "test_nobody_listens_any_more_who_has_stopped_waiting",
     "test_settings_that_are_loaded_may_name_the_sessions_providers",
+    "test_the_server_can_wait_itself",
     "test_what_was_charged_is_in_the_ledger",
     "test_settings_are_laid_over_the_sessions",
     "test_after_a_rollback_all_goes_on_as_it_did_after_the_snapshot",
@@ -60,11 +74,19 @@ def of_a_session(module: ModuleType) -> dict[str, Callable[..., Any]]:
     return {
         name: test
         for name, test in vars(module).items()
-        if name.startswith("test_") and {"mock", "server"} & set(inspect.signature(test).parameters)
+        if name.startswith("test_") and {"mock", "seen", "server"} & set(inspect.signature(test).parameters)
     }
 
 
-FILES: Final = (test_api_session, test_api_when, test_api_language, test_api_requests, test_api_snapshot)
+FILES: Final = (
+    test_api_session,
+    test_api_when,
+    test_api_language,
+    test_api_requests,
+    test_api_snapshot,
+    test_api_assertions,
+    test_api_waiting,
+)
 TESTS: Final = [(name, test) for file in FILES for name, test in of_a_session(file).items()]
 globals().update({name: test for name, test in TESTS if name not in LOOK_BEHIND})
 
