@@ -5,29 +5,35 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from mockbifrost.api.link import Entries
 from mockbifrost.api.loading import Given
 from mockbifrost.api.request import Place
 from mockbifrost.api.sending import cassettes_of, files_of, stub_json
 from mockbifrost.api.session import Session
 from mockbifrost.api.sessions import AnyServer
 from mockbifrost.cassette.recordings import OnEnd
-from mockbifrost.clock import ClockMode
+from mockbifrost.clock import ClockMode, Deadline
 from mockbifrost.errors import CassetteError, Finding, ScenarioError, SessionFinishedError, UsageError
 from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.load import stub_from_mapping
 from mockbifrost.serve.addresses import BASE, CONTROL, CONTROL_TOKEN, is_loopback, session_path
+from mockbifrost.session.registry import LateRequest
 from mockbifrost.session.sent import SentFile
 from mockbifrost.session.session import StubState
-from mockbifrost.session.verify import Verdict
+from mockbifrost.session.verify import ALL_BUT_CONDUCT, Checks, Verdict
 from mockbifrost.wire.profiles import ProfileName
 
 if TYPE_CHECKING:
     import httpx2
 
+T = TypeVar("T")
+ONE_WAIT_S: Final = 5.0
+"""So long one request waits for the journal to change."""
 PATIENCE_S: Final = 30.0
 """So long the control API may be silent."""
 SHOWN: Final = 200
@@ -177,9 +183,9 @@ class RemoteLink:
         """Remove those that were added."""
         return int(self._ask("DELETE", "/stubs")["removed"])
 
-    def journal(self) -> Sequence[Mapping[str, Any]]:
+    def journal(self) -> Entries:
         """All entries, without what looks like a key."""
-        entries: list[Mapping[str, Any]] = self._ask("GET", "/journal")["entries"]
+        entries: Entries = self._ask("GET", "/journal")["entries"]
         return entries
 
     def ledger(self) -> Sequence[Row]:
@@ -207,12 +213,25 @@ class RemoteLink:
         """Forget what was counted, noted and cached."""
         self._ask("POST", "/reset")
 
-    def verify(self, own: Collection[str]) -> Verdict:
+    def verify(self, own: Collection[str], checks: Checks = ALL_BUT_CONDUCT) -> Verdict:
         """What is wrong."""
-        status, found = self._control.answer("POST", self._path("/verify"), {"own": sorted(own)})
+        status, found = self._control.answer("POST", self._path("/verify"), {"own": sorted(own), **asdict(checks)})
         if status not in (200, 409):
             self._control.refuse(found)
         return Verdict(tuple(found["problems"]), tuple(found["remarks"]))
+
+    def watch(self, enough: Callable[[Entries], T | None], timeout_s: float) -> T | None:
+        """The server answers when the journal has changed: nothing is asked in between."""
+        deadline = Deadline.after(timeout_s)
+        journal = self._ask("GET", "/journal")
+        while (found := enough(journal["entries"])) is None and (left_s := deadline.left_s):
+            wait = f"{min(left_s, ONE_WAIT_S):.3f}"
+            journal = self._ask("GET", "/journal", changes=str(journal["changes"]), wait=wait)
+        return found
+
+    def late(self) -> Sequence[LateRequest]:
+        """What came after the end."""
+        return [LateRequest(**row) for row in self._ask("GET", "/late")["late"]]
 
     def unplayed(self) -> Sequence[Place]:
         """Those not played, in the order of their files."""

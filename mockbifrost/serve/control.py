@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -28,6 +29,7 @@ from mockbifrost.serve.body import ClientGone
 from mockbifrost.serve.replies import plain_json, refusal, send_reply
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.serve.wanted import (
+    MOST_PATIENCE_S,
     Bad,
     body_of,
     checked_stub_id,
@@ -36,20 +38,20 @@ from mockbifrost.serve.wanted import (
     only,
     refused,
     wanted_cassette,
+    wanted_checks,
     wanted_files,
-    wanted_ids,
     wanted_session,
     wanted_span,
     wanted_stub,
 )
 from mockbifrost.serve.watch import METRICS_TYPE, MOST_LISTENERS, Listener, Watch
 from mockbifrost.session.explain import explain
-from mockbifrost.session.journal import Entry
+from mockbifrost.session.journal import Entry, Journal
 from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Refused, Sessions
 from mockbifrost.session.sent import SentFile, put, take
 from mockbifrost.session.session import Session, as_json
-from mockbifrost.session.verify import verify
+from mockbifrost.session.verify import settled, verify
 from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.request import InvalidBody
 
@@ -67,6 +69,8 @@ _FILTERS: Final = {
     "model": (re.compile(".*", re.DOTALL), "a model"),
     "status": (re.compile("[0-9]{1,3}"), "a status"),
     "since": (re.compile("[0-9]{1,18}"), "the number of an entry"),
+    "changes": (re.compile("[0-9]{1,18}"), "how often the journal had changed when it was seen"),
+    "wait": (re.compile(r"[0-9]{1,2}(\.[0-9]{1,9})?"), "so many seconds, less than 100"),
 }
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -98,6 +102,7 @@ class Control:
             "/sessions/{id}/journal": {"GET": of(self._journal)},
             "/sessions/{id}/journal/{n}": {"GET": of(self._entry)},
             "/sessions/{id}/calls": {"GET": of(self._calls)},
+            "/sessions/{id}/late": {"GET": self._late},
             "/sessions/{id}/verify": {"POST": of(self._verify)},
             "/sessions/{id}/explain": {"POST": of(self._explain)},
             "/sessions/{id}/ledger": {"GET": of(self._ledger)},
@@ -239,11 +244,14 @@ class Control:
 
     async def _journal(self, request: Request, session: Session) -> Response:
         _check_filters(request)
+        query = request.query_params
+        if "changes" in query and "wait" in query:
+            await _changed(session.journal, int(query["changes"]), min(float(query["wait"]), MOST_PATIENCE_S))
         chosen = [entry for entry in session.journal if _chosen(entry, request)]
         if _NDJSON in request.headers.get("accept", ""):
             lines = b"".join([orjson.dumps(entry.to_json(), default=str) + b"\n" for entry in chosen])
             return Response(lines, media_type=_NDJSON)
-        found: dict[str, Any] = {"entries": [entry.to_json() for entry in chosen]}
+        found: dict[str, Any] = {"entries": [entry.to_json() for entry in chosen], "changes": session.journal.changes}
         if session.journal.dropped:
             found["dropped"] = session.journal.dropped
         return _json(found)
@@ -265,15 +273,20 @@ class Control:
         ]
         return _json({"calls": rows})
 
+    async def _late(self, request: Request) -> Response:
+        return _json({"late": [late.to_json() for late in self._sessions.late(request.path_params["id"])]})
+
     async def _verify(self, request: Request, session: Session) -> Response:
-        own = await wanted_ids(request)
+        own, checks = await wanted_checks(request)
         unknown = own - {stub.id for stub in session.stubs}
         if unknown:
             text = (
                 f"There is no stub {min(unknown)!r} in session {session.id!r}: was it removed? GET …/stubs lists them."
             )
             raise Bad(text, 404, "unknown_stub")
-        verdict = verify(session, own)
+        if checks.open:
+            await settled(session.journal, checks.patience_s)
+        verdict = verify(session, own, checks)
         found = {"problems": list(verdict.problems), "remarks": list(verdict.remarks)}
         if verdict.problems:
             raise Bad(verdict.text(), 409, "not_verified", found)
@@ -370,6 +383,18 @@ def description() -> Any:
     """The control API in OpenAPI's words."""
     found = yaml.safe_load(files(__package__).joinpath(_DESCRIPTION).read_text(encoding="utf-8"))
     return found | {"info": found["info"] | {"version": __version__}}
+
+
+async def _changed(journal: Journal, seen: int, most_s: float) -> None:
+    """Wait until the journal has changed more often than was seen, or so many real seconds have passed."""
+    if journal.changes != seen:
+        return
+    news = asyncio.Event()
+    journal.on_change(news.set)
+    try:
+        await asyncio.wait_for(news.wait(), most_s)
+    except TimeoutError:
+        journal.forget(news.set)
 
 
 def _any_name(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final, get_args
 
 import orjson
@@ -20,6 +20,7 @@ from mockbifrost.serve.replies import Reply, refusal
 from mockbifrost.serve.settings import MOST_BODY_BYTES, checked_speed
 from mockbifrost.session.registry import LONGEST_ID
 from mockbifrost.session.sent import USES, SentFile
+from mockbifrost.session.verify import ALL_BUT_CONDUCT, Checks
 from mockbifrost.vocabulary.durations import parse_duration
 from mockbifrost.vocabulary.node import described, did_you_mean, in_quotes, shortened
 from mockbifrost.vocabulary.settings import GatewaySettings
@@ -31,6 +32,8 @@ _OF_A_FILE: Final = ("name", "text", "use", "line")
 _OF_MATCHING: Final = ("ignore", "exact", "on_end")
 LARGEST_LINE: Final = 1_000_000_000
 LONGEST_S: Final = 1e10
+MOST_PATIENCE_S: Final = 20.0
+"""So many real seconds may a request to the control API wait."""
 
 
 class Bad(Exception):
@@ -236,10 +239,19 @@ async def wanted_cassette(request: Request, number: int) -> SentFile:
         raise Bad(f"The cassette is not UTF-8: byte {error.start} can't be read; send it as UTF-8.") from None
 
 
-async def wanted_ids(request: Request) -> frozenset[str]:
-    """The ids of stubs that must have been used."""
+async def wanted_checks(request: Request) -> tuple[frozenset[str], Checks]:
+    """The ids of stubs that must have been used, and what is looked at."""
     given = await object_of(request)
     own = given.pop("own", [])
-    if given or not isinstance(own, list) or not all(isinstance(one, str) for one in own):
+    if not isinstance(own, list) or not all(isinstance(one, str) for one in own):
         raise Bad('verify takes {"own": ["id of a stub that must have been used"]}, or nothing.')
-    return frozenset(own)
+    known = [field.name for field in fields(Checks)]
+    for key, value in given.items():
+        if key not in known:
+            raise Bad(_advised(f"verify takes no {shortened(key)!r}", did_you_mean(key, ["own", *known])))
+        if key != "patience_s" and not isinstance(value, bool):
+            raise Bad(f"{key} must be true or false, got {described(value)}.")
+    patience = given.get("patience_s", 0)
+    if not isinstance(patience, int | float) or isinstance(patience, bool) or not 0 <= patience <= MOST_PATIENCE_S:
+        raise Bad(f"patience_s must be seconds from 0 to {MOST_PATIENCE_S:g}, got {described(patience)}.")
+    return frozenset(own), replace(ALL_BUT_CONDUCT, **given)

@@ -196,6 +196,8 @@ class Journal:
         self.count = 0
         self.dropped = 0
         self.dropped_errors = 0
+        self.changes = 0
+        """How often an entry was begun or has ended."""
 
     def add(self, entry: Entry) -> None:
         """One more; the oldest go where there are too many."""
@@ -222,6 +224,7 @@ class Journal:
 
     def changed(self) -> None:
         """Tell those who wait that an entry was begun, or has ended."""
+        self.changes += 1
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             for call in waiting:

@@ -142,7 +142,8 @@ ASKED: list[tuple[str, str, str, Any, int]] = [
     ("get", f"{S}/journal/{{n}}", "none", None, 404),
     ("get", f"{S}/calls", "default", None, 200),
     ("get", f"{S}/calls", "none", None, 404),
-    ("post", f"{S}/verify", "default", {}, 200),
+    ("get", f"{S}/late", "default", None, 200),
+    ("post", f"{S}/verify", "default", {"unmatched": False, "patience_s": 0.0}, 200),
     ("post", f"{S}/verify", "default", {"own": ["loaded#1.1"]}, 409),
     ("post", f"{S}/verify", "default", {"own": 1}, 400),
     ("post", f"{S}/verify", "none", None, 404),
@@ -213,5 +214,5 @@ def test_an_unknown_path_is_told_all_there_is(app: App, described: Any) -> None:
 
     assert message == (
         f"The control API has no {ROOT}/nothing; it has ready, version, sessions, events, metrics, openapi.json, "
-        "and of a session stubs, files, cassettes, journal, calls, verify, explain, ledger, unplayed, reset, clock, gates."
+        "and of a session stubs, files, cassettes, journal, calls, late, verify, explain, ledger, unplayed, reset, clock, gates."
     )
