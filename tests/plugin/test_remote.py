@@ -191,7 +191,7 @@ def test_verification_fails_with_the_same_text(running: MockBifrost, mock: Sessi
 
     with pytest.raises(VerificationError) as error:
         mock.verify()
-    assert f"({__file__}:" in str(error.value)
+    assert f"{__file__}:" in str(error.value)
     assert "was never used" in str(error.value)
     assert "'unheard of'" in str(error.value)
 
