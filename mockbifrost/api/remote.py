@@ -17,7 +17,7 @@ from mockbifrost.api.sending import cassettes_of, files_of, stub_json
 from mockbifrost.api.session import Session
 from mockbifrost.api.sessions import AnyServer
 from mockbifrost.cassette.recordings import OnEnd
-from mockbifrost.clock import ClockMode, Deadline
+from mockbifrost.clock import ClockMode, Deadline, pause
 from mockbifrost.errors import CassetteError, Finding, ScenarioError, SessionFinishedError, UsageError
 from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.load import stub_from_mapping
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import httpx2
 
 T = TypeVar("T")
-ONE_WAIT_S: Final = 5.0
-"""So long one request waits for the journal to change."""
+LOOK_AGAIN_S: Final = 0.05
+"""So long nobody asks while something is waited for."""
 PATIENCE_S: Final = 30.0
 """So long the control API may be silent."""
 SHOWN: Final = 200
@@ -156,13 +156,16 @@ class RemoteLink:
         """Its address."""
         return self._url
 
-    def put(self, id: str, stub: Mapping[str, Any], source: str, line: int) -> None:
+    def put(
+        self, id: str, stub: Mapping[str, object], source: str, line: int, defaults: Mapping[str, object] | None = None
+    ) -> None:
         """Check the stub here, and put it into its place there, with the cassettes that it replays."""
         stub_from_mapping(stub, source, line)
         replayed = list(cassettes_of(stub, source))
         if replayed:
             self._send(replayed)
-        self._ask("PUT", f"/stubs/{quote(id, safe='')}", stub_json(stub), file=source, line=str(line))
+        under = {"defaults": stub_json(defaults).decode()} if defaults else {}
+        self._ask("PUT", f"/stubs/{quote(id, safe='')}", stub_json(stub), file=source, line=str(line), **under)
 
     def load(self, given: Given, source: str, line: int) -> None:
         """Read here, then add all at once."""
@@ -183,9 +186,9 @@ class RemoteLink:
         """Remove those that were added."""
         return int(self._ask("DELETE", "/stubs")["removed"])
 
-    def journal(self) -> Entries:
+    def journal(self) -> Sequence[Mapping[str, Any]]:
         """All entries, without what looks like a key."""
-        entries: Entries = self._ask("GET", "/journal")["entries"]
+        entries: list[Mapping[str, Any]] = self._ask("GET", "/journal")["entries"]
         return entries
 
     def ledger(self) -> Sequence[Row]:
@@ -213,25 +216,38 @@ class RemoteLink:
         """Forget what was counted, noted and cached."""
         self._ask("POST", "/reset")
 
-    def verify(self, own: Collection[str], checks: Checks = ALL_BUT_CONDUCT) -> Verdict:
-        """What is wrong."""
-        status, found = self._control.answer("POST", self._path("/verify"), {"own": sorted(own), **asdict(checks)})
-        if status not in (200, 409):
-            self._control.refuse(found)
-        return Verdict(tuple(found["problems"]), tuple(found["remarks"]))
+    def snapshot(self) -> Mapping[str, Any]:
+        """Remember all that answers depend on."""
+        found: Mapping[str, Any] = self._ask("POST", "/snapshots")
+        return found
+
+    def rollback(self, number: int, *, forget: bool = False) -> None:
+        """Put it back to a snapshot."""
+        self._ask("POST", "/rollback", {"number": number, "forget": forget})
 
     def watch(self, enough: Callable[[Entries], T | None], timeout_s: float) -> T | None:
-        """The server answers when the journal has changed: nothing is asked in between."""
+        """The journal is asked for again every few hundredths of a second."""
         deadline = Deadline.after(timeout_s)
-        journal = self._ask("GET", "/journal")
-        while (found := enough(journal["entries"])) is None and (left_s := deadline.left_s):
-            wait = f"{min(left_s, ONE_WAIT_S):.3f}"
-            journal = self._ask("GET", "/journal", changes=str(journal["changes"]), wait=wait)
+        found = enough(self.journal())
+        while found is None and deadline.left_s:
+            pause(min(LOOK_AGAIN_S, deadline.left_s))
+            found = enough(self.journal())
         return found
 
     def late(self) -> Sequence[LateRequest]:
-        """What came after the end."""
-        return [LateRequest(**row) for row in self._ask("GET", "/late")["late"]]
+        """What came after the end, as long as the server remembers."""
+        return [
+            LateRequest(row["number"], row["after_s"], row["method"], row["path"], row.get("said"))
+            for row in self._ask("GET", "/late")["late"]
+        ]
+
+    def verify(self, own: Collection[str], checks: Checks = ALL_BUT_CONDUCT) -> Verdict:
+        """What is wrong; the server waits for what is open."""
+        wanted = {"own": sorted(own), **asdict(checks)}
+        status, found = self._control.answer("POST", self._path("/verify"), wanted)
+        if status not in (200, 409):
+            self._control.refuse(found)
+        return Verdict(tuple(found["problems"]), tuple(found["remarks"]))
 
     def unplayed(self) -> Sequence[Place]:
         """Those not played, in the order of their files."""

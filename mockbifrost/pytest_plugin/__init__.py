@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockbifrost.pytest_plugin.options import add_options, check, header, options_of
+from mockbifrost.pytest_plugin.options import add_options, are_given
 
 if TYPE_CHECKING:
     from mockbifrost.api import MockBifrost, RemoteBifrost, Session
@@ -28,12 +29,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that can't work before any test runs."""
     config.addinivalue_line("markers", _MARKER)
-    if not hasattr(config, "workerinput"):  # a worker of xdist has the options of the run that was checked
+    if are_given(config) and not hasattr(config, "workerinput"):  # a worker of xdist has what was checked already
+        from mockbifrost.pytest_plugin.settings import check
+
         check(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Where answers come from, and where they go, when it is not as always."""
+    if not are_given(config):
+        return None
+    from mockbifrost.pytest_plugin.settings import header, options_of
+
     return header(options_of(config))
 
 
@@ -41,6 +48,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def mockbifrost_server(pytestconfig: pytest.Config) -> Iterator[MockBifrost | RemoteBifrost]:
     """One server for all tests of this worker, with the files of `mockbifrost_scenarios`; with `--mockbifrost-url` the one there."""
     from mockbifrost.pytest_plugin.servers import shared_server
+    from mockbifrost.pytest_plugin.settings import options_of
 
     with shared_server(options_of(pytestconfig)) as server:
         yield server
@@ -50,6 +58,7 @@ def mockbifrost_server(pytestconfig: pytest.Config) -> Iterator[MockBifrost | Re
 def _mockbifrost_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """The sessions of this test, judged and finished together."""
     from mockbifrost.pytest_plugin.sessions import Run
+    from mockbifrost.pytest_plugin.settings import options_of
 
     run = Run(request, options_of(request.config))
     request.node.stash[_RUN] = run
@@ -118,15 +127,27 @@ def pytest_runtest_makereport(
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
     """Fail a run in which requests came too late; a worker of xdist hands them on."""
     done = yield
-    from mockbifrost.pytest_plugin.late import LATE, NOTED
+    config = session.config
+    noted = _noted(config)
+    if noted:
+        from mockbifrost.pytest_plugin.late import LATE
+        from mockbifrost.pytest_plugin.settings import options_of
 
-    noted = session.config.stash.get(NOTED, [])
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output[LATE] = noted
-    elif noted and options_of(session.config).strict and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        output = getattr(config, "workeroutput", None)
+        if output is not None:
+            output[LATE] = noted
+        elif options_of(config).strict and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return done
+
+
+def _noted(config: pytest.Config) -> list[list[str]]:
+    """The late requests of this run, if anybody has taken note of any."""
+    if "mockbifrost.pytest_plugin.late" not in sys.modules:
+        return []
+    from mockbifrost.pytest_plugin.late import NOTED
+
+    return config.stash.get(NOTED, [])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -135,14 +156,17 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     from mockbifrost.pytest_plugin.late import LATE, NOTED
 
     output = getattr(node, "workeroutput", None) or {}
+    if not output.get(LATE):
+        return
     node.config.stash.setdefault(NOTED, []).extend(output.get(LATE, []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Tell of requests that came too late, with the test that they belonged to."""
-    from mockbifrost.pytest_plugin.late import NOTED, told
-
-    noted = config.stash.get(NOTED, [])
+    noted = _noted(config)
     if noted:
+        from mockbifrost.pytest_plugin.late import told
+        from mockbifrost.pytest_plugin.settings import options_of
+
         terminalreporter.write_sep("=", "mockbifrost: requests that came too late", red=True)
         terminalreporter.write_line(told(noted, options_of(config).strict))

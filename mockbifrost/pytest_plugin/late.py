@@ -35,7 +35,7 @@ def take_note(config: pytest.Config) -> None:
     sessions = config.stash.get(_ENDED, [])
     for test, session in sessions:
         try:
-            late = getattr(session, "late", ())
+            late = session.late
         except MockBifrostError:  # its server was gone before
             continue
         noted += [[test, str(request)] for request in late]

@@ -14,7 +14,7 @@ import pytest
 from mockbifrost.cassette.recordings import OnEnd
 from mockbifrost.clock import CLOCK_MODES, ClockMode
 from mockbifrost.errors import UsageError
-from mockbifrost.pytest_plugin.options import Options
+from mockbifrost.pytest_plugin.settings import Options
 from mockbifrost.serve.settings import checked_speed
 from mockbifrost.vocabulary.node import did_you_mean
 from mockbifrost.wire.profiles import PROFILES, ProfileName

@@ -69,12 +69,10 @@ def _line(request: Request, root: Path) -> str:
 def _who(request: Request, root: Path) -> str:
     if request.error is not None:
         return f"{request.error}: no answer of any script"
-    if request.cache is not None and request.cache.get("hit"):
-        return "from the gateway's cache"
     if request.stub is not None:
         return f"by {_place(request.stub, root)}"
-    answered = request.trail[-1] if request.trail else None
-    return "by the gateway itself" if answered is None or answered.outcome == "refusal" else "by the upstream"
+    outcome = request.trail[-1].outcome if request.trail else "refusal"
+    return {"cached": "from the gateway's cache", "refusal": "by the gateway itself"}.get(outcome, "by the upstream")
 
 
 def _attempt(one: Try, root: Path) -> str:

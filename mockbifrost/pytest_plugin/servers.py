@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mockbifrost.api import MockBifrost, RemoteBifrost, connect
-from mockbifrost.pytest_plugin.options import KEY, TOKEN, Options
+from mockbifrost.pytest_plugin.options import KEY, TOKEN
+from mockbifrost.pytest_plugin.settings import Options
 from mockbifrost.serve.upstream_settings import upstream_of
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from mockbifrost.pytest_plugin.marker import (
     marked,
     place_to_record,
 )
-from mockbifrost.pytest_plugin.options import Options
 from mockbifrost.pytest_plugin.report import traffic, unanswered
+from mockbifrost.pytest_plugin.settings import Options
 from mockbifrost.wire.redact import redact_text
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -21,7 +20,7 @@ from starlette.types import ASGIApp
 from mockbifrost import __version__
 from mockbifrost.cassette.recordings import DEFAULT, Matching, Recording
 from mockbifrost.clock import CLOCK_MODES
-from mockbifrost.errors import CassetteError, ScenarioError
+from mockbifrost.errors import CassetteError, ScenarioError, UsageError
 from mockbifrost.scenario.load import load_sent
 from mockbifrost.serve.addresses import BASE, CONTROL, session_path
 from mockbifrost.serve.asgi import Message, Receive, Send
@@ -29,7 +28,6 @@ from mockbifrost.serve.body import ClientGone
 from mockbifrost.serve.replies import plain_json, refusal, send_reply
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.serve.wanted import (
-    MOST_PATIENCE_S,
     Bad,
     body_of,
     checked_stub_id,
@@ -40,13 +38,14 @@ from mockbifrost.serve.wanted import (
     wanted_cassette,
     wanted_checks,
     wanted_files,
+    wanted_rollback,
     wanted_session,
     wanted_span,
     wanted_stub,
 )
 from mockbifrost.serve.watch import METRICS_TYPE, MOST_LISTENERS, Listener, Watch
 from mockbifrost.session.explain import explain
-from mockbifrost.session.journal import Entry, Journal
+from mockbifrost.session.journal import Entry
 from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Refused, Sessions
 from mockbifrost.session.sent import SentFile, put, take
@@ -69,8 +68,6 @@ _FILTERS: Final = {
     "model": (re.compile(".*", re.DOTALL), "a model"),
     "status": (re.compile("[0-9]{1,3}"), "a status"),
     "since": (re.compile("[0-9]{1,18}"), "the number of an entry"),
-    "changes": (re.compile("[0-9]{1,18}"), "how often the journal had changed when it was seen"),
-    "wait": (re.compile(r"[0-9]{1,2}(\.[0-9]{1,9})?"), "so many seconds, less than 100"),
 }
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -102,12 +99,14 @@ class Control:
             "/sessions/{id}/journal": {"GET": of(self._journal)},
             "/sessions/{id}/journal/{n}": {"GET": of(self._entry)},
             "/sessions/{id}/calls": {"GET": of(self._calls)},
-            "/sessions/{id}/late": {"GET": self._late},
             "/sessions/{id}/verify": {"POST": of(self._verify)},
+            "/sessions/{id}/late": {"GET": self._late},
             "/sessions/{id}/explain": {"POST": of(self._explain)},
             "/sessions/{id}/ledger": {"GET": of(self._ledger)},
             "/sessions/{id}/unplayed": {"GET": of(self._unplayed)},
             "/sessions/{id}/reset": {"POST": of(self._reset)},
+            "/sessions/{id}/snapshots": {"POST": of(self._snapshot)},
+            "/sessions/{id}/rollback": {"POST": of(self._rollback)},
             "/sessions/{id}/clock": {"POST": of(self._clock)},
             "/sessions/{id}/gates/{name}": {"POST": of(self._gate)},
             "/events": {"GET": self._events},
@@ -214,9 +213,9 @@ class Control:
                 f"Stub {id!r} is a file's; put another one in front of it, under another id.", 409, "stub_of_a_file"
             )
         checked_stub_id(id)
-        stub = await wanted_stub(request, session.loads + 1, session.gateway.settings)
+        stub, defaults = await wanted_stub(request, session.loads + 1, session.gateway.settings)
         try:
-            put(session, id, stub)
+            put(session, id, stub, defaults)
         except ScenarioError as error:
             raise refused(error) from None
         (state,) = _stubs_json(session, {id})
@@ -242,16 +241,27 @@ class Control:
         session.reset()
         return _json(_shown(request, session))
 
+    async def _snapshot(self, _request: Request, session: Session) -> Response:
+        try:
+            return _json(session.snapshot(), 201)
+        except UsageError as error:
+            raise Bad(str(error), 409, "too_many_snapshots") from None
+
+    async def _rollback(self, request: Request, session: Session) -> Response:
+        number, forget = await wanted_rollback(request)
+        try:
+            session.rollback(number, forget=forget)
+        except UsageError as error:
+            raise Bad(str(error), 404, "unknown_snapshot") from None
+        return _json(_shown(request, session))
+
     async def _journal(self, request: Request, session: Session) -> Response:
         _check_filters(request)
-        query = request.query_params
-        if "changes" in query and "wait" in query:
-            await _changed(session.journal, int(query["changes"]), min(float(query["wait"]), MOST_PATIENCE_S))
         chosen = [entry for entry in session.journal if _chosen(entry, request)]
         if _NDJSON in request.headers.get("accept", ""):
             lines = b"".join([orjson.dumps(entry.to_json(), default=str) + b"\n" for entry in chosen])
             return Response(lines, media_type=_NDJSON)
-        found: dict[str, Any] = {"entries": [entry.to_json() for entry in chosen], "changes": session.journal.changes}
+        found: dict[str, Any] = {"entries": [entry.to_json() for entry in chosen]}
         if session.journal.dropped:
             found["dropped"] = session.journal.dropped
         return _json(found)
@@ -273,9 +283,6 @@ class Control:
         ]
         return _json({"calls": rows})
 
-    async def _late(self, request: Request) -> Response:
-        return _json({"late": [late.to_json() for late in self._sessions.late(request.path_params["id"])]})
-
     async def _verify(self, request: Request, session: Session) -> Response:
         own, checks = await wanted_checks(request)
         unknown = own - {stub.id for stub in session.stubs}
@@ -291,6 +298,9 @@ class Control:
         if verdict.problems:
             raise Bad(verdict.text(), 409, "not_verified", found)
         return _json(found)
+
+    async def _late(self, request: Request) -> Response:
+        return _json({"late": [late.to_json() for late in self._sessions.late(request.path_params["id"])]})
 
     async def _explain(self, request: Request, session: Session) -> Response:
         headers = [pair for pair in request.scope["headers"] if pair[0] != _AUTHORIZATION]
@@ -383,18 +393,6 @@ def description() -> Any:
     """The control API in OpenAPI's words."""
     found = yaml.safe_load(files(__package__).joinpath(_DESCRIPTION).read_text(encoding="utf-8"))
     return found | {"info": found["info"] | {"version": __version__}}
-
-
-async def _changed(journal: Journal, seen: int, most_s: float) -> None:
-    """Wait until the journal has changed more often than was seen, or so many real seconds have passed."""
-    if journal.changes != seen:
-        return
-    news = asyncio.Event()
-    journal.on_change(news.set)
-    try:
-        await asyncio.wait_for(news.wait(), most_s)
-    except TimeoutError:
-        journal.forget(news.set)
 
 
 def _any_name(path: str) -> str:

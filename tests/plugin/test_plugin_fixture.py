@@ -237,6 +237,21 @@ def test_nothing_is_imported_before_a_test_uses_it(runs: pytest.Pytester) -> Non
     result.assert_outcomes(passed=2)
 
 
+def test_a_run_that_does_not_use_it_loads_nothing_but_the_options(runs: pytest.Pytester) -> None:
+    runs.makeconftest(
+        """
+        import sys
+
+        def pytest_unconfigure(config):
+            print("loaded:", *sorted([name for name in sys.modules if name.startswith("mockbifrost")]))
+        """
+    )
+    result = run_apart(runs, "def test_other():\n    pass")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["loaded: mockbifrost mockbifrost.pytest_plugin mockbifrost.pytest_plugin.options"])
+
+
 def test_the_fixtures_say_what_they_are(runs: pytest.Pytester) -> None:
     result = run(runs, "", "--fixtures")
 

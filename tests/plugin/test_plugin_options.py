@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mockbifrost import Session
 from mockbifrost.pytest_plugin.late import told as late_told
 from tests.plugin.running import run, run_apart, told
 
@@ -126,10 +125,6 @@ def test_other(mockbifrost):
 """
 
 
-told_late = pytest.mark.skipif(not hasattr(Session, "late"), reason="sessions don't know late requests yet")
-
-
-@told_late
 def test_a_late_request_is_told_with_its_test_and_fails_the_run(runs: pytest.Pytester) -> None:
     result = run(runs, LATE)
 
@@ -145,7 +140,6 @@ def test_a_late_request_is_told_with_its_test_and_fails_the_run(runs: pytest.Pyt
     )
 
 
-@told_late
 def test_a_late_request_is_only_told_where_the_project_is_not_strict(runs: pytest.Pytester) -> None:
     result = run(runs, LATE, "-o", "mockbifrost_strict=false")
 
@@ -154,7 +148,6 @@ def test_a_late_request_is_only_told_where_the_project_is_not_strict(runs: pytes
     result.stdout.fnmatch_lines(["*= mockbifrost: requests that came too late =*"])
 
 
-@told_late
 def test_a_server_of_the_users_own_is_asked_for_late_requests_too_and_a_worker_hands_them_on(
     runs: pytest.Pytester,
 ) -> None:

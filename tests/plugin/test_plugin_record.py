@@ -140,15 +140,21 @@ def test_a_cassette_that_a_marker_names_is_recorded_where_it_says_and_shared_one
         def test_own(mockbifrost):
             assert ask(mockbifrost, "hello") == "Hello from upstream."
 
+        @pytest.mark.mockbifrost(cassette="parameters.yaml")
+        @pytest.mark.parametrize("said", ["hello", "number"])
+        def test_shared_by_parameters(mockbifrost, said):
+            ask(mockbifrost, said)
+
         def test_named_after_itself(mockbifrost):
             assert ask(mockbifrost, "hello") == "Hello from upstream."
         """
-    record(runs, test, upstream, "new_episodes").assert_outcomes(passed=4)
+    record(runs, test, upstream, "new_episodes").assert_outcomes(passed=6)
 
     upstream.stop()
-    assert list(files(runs, "tapes")) == ["own.yaml", "shared.yaml", "test_named_after_itself.yaml"]
+    names = ["own.yaml", "parameters.yaml", "shared.yaml", "test_named_after_itself.yaml"]
+    assert list(files(runs, "tapes")) == names
     assert runs.path.joinpath("tapes", "test_it", "test_named_after_itself.yaml").exists()
-    run(runs, "").assert_outcomes(passed=4)
+    run(runs, "").assert_outcomes(passed=6)
 
 
 def test_what_ended_badly_goes_into_the_cassette_only_where_the_settings_say_so(

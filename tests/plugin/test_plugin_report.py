@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mockbifrost import MockBifrost
 from tests.plugin.running import run, told
 
 HEAD = re.compile(r"^-+ mockbifrost -+$", re.MULTILINE)
@@ -41,6 +42,38 @@ def test_a_failed_test_shows_its_traffic_with_the_trail_of_attempts(runs: pytest
             "  #3 call 3  gpt-4o  200 by test_it.py:7, took 0 s",
         ],
         consecutive=False,
+    )
+
+
+def test_it_is_told_who_answered_where_it_was_no_script(runs: pytest.Pytester) -> None:
+    with MockBifrost("version: 1\nstubs:\n  - reply: Hello from upstream.\n") as upstream:
+        result = run(
+            runs,
+            """
+            from helper import ask, send
+
+            def test_all(mockbifrost, mockbifrost_sessions):
+                ask(mockbifrost, "hello")
+                send(mockbifrost, "hello", messages=3)
+                other = mockbifrost_sessions()
+                other.when(user="again").reply("Kept.")
+                for _ in range(2):
+                    ask(other, "again", headers={"x-bf-cache-key": "tests"})
+                assert False
+            """,
+            "--mockbifrost-record=once",
+            f"--mockbifrost-upstream={upstream.url}",
+        )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "  #1 call 1  gpt-4o  200 by the upstream, took * s",
+            "  #2 call 2  gpt-4o  400 by the gateway itself, took 0 s",
+            "session *: 2 requests in 2 calls",
+            "  #1 call 1  gpt-4o  200 by test_it.py:7, took 0 s",
+            "  #2 call 2  gpt-4o  200 from the gateway's cache, took 0 s",
+        ]
     )
 
 

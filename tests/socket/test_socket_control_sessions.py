@@ -117,6 +117,8 @@ def test_a_new_session_has_the_seed_clock_and_version_that_were_asked_for(port: 
         ({"seed": "7"}, "seed must be a whole number, got the text '7'."),
         ({"seed": 1.5}, "seed must be a whole number, got the number 1.5."),
         ({"seed": True}, "seed must be a whole number, got true."),
+        ({"speed": -1}, "speed must be a number from 0, got the number -1."),
+        ({"speed": "fast"}, "speed must be a number from 0, got the text 'fast'."),
         ({"clock": "flows"}, "clock must be fixed, flow or real, got the text 'flows'; did you mean 'flow'?"),
         ({"clock": {}}, "clock must be fixed, flow or real, got a mapping."),
         ({"version": 2.2}, "version must be documented, 1.6 or 2.2, got the number 2.2; put it in quotes."),
