@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockbifrost.clock import CLOCK_MODES, EPOCH_S, Clock, ClockMode
+from mockbifrost.clock import CLOCK_MODES, EPOCH_S, Clock, ClockMode, Deadline
 
 
 @dataclass(slots=True)
@@ -112,3 +112,9 @@ def test_a_clock_of_its_own_reads_real_time() -> None:
 
     assert clock.elapsed_s() >= 0.0
     assert clock.created() > EPOCH_S - 10 * 365 * 86_400
+
+
+def test_a_deadline_that_has_passed_leaves_nothing() -> None:
+    assert Deadline.after(0).left_s == 0
+    assert Deadline.after(-1).left_s == 0
+    assert 0 < Deadline.after(3600).left_s <= 3600
