@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -50,8 +51,8 @@ class Reader:
         self._origin = ""
         self._recorder: subprocess.Popen[str] | None = None
         self._recorders_origin = ""
-        for shipped in ("scenarios", "cassettes"):
-            (folder / shipped).symlink_to(ROOT / shipped, target_is_directory=True)
+        (folder / "scenarios").symlink_to(ROOT / "scenarios", target_is_directory=True)
+        shutil.copytree(ROOT / "cassettes", folder / "cassettes")  # pages record beside them
 
     def read(self, block: Block) -> None:
         """Do what the block says. Raises WrongPage."""
