@@ -23,6 +23,7 @@ def ask(session, said, **more):
     answer = json.loads(send(session, said, **more))
     return answer["choices"][0]["message"]["content"] if "choices" in answer else answer["error"]["message"]
 """
+ALONE = ("-p", "no:unraisableexception")  # what other tests of this process left behind is not this run's
 PLUGIN = ("-p", "mockbifrost.pytest_plugin", "-p", "no:cacheprovider")
 
 
@@ -30,7 +31,7 @@ def run(runs: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
     """A run of one test file, `test_it.py`; of what is there where no text is given."""
     if test:
         runs.makepyfile(test_it=test)
-    return runs.runpytest_inprocess(*PLUGIN, *options)
+    return runs.runpytest_inprocess(*PLUGIN, *ALONE, *options)
 
 
 def run_apart(runs: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:

@@ -32,8 +32,8 @@ def test_files_are_sent(mockbifrost, mockbifrost_sessions):
 
 def test_further_sessions_and_no_waiting(mockbifrost_sessions, mockbifrost_env):
     session = mockbifrost_sessions()
-    session.when(user="slow").reply("After twenty seconds.").pace(ttft="20s")
-    assert ask(session, "slow") == "After twenty seconds."
+    session.when(user="slow").reply("After 29 seconds.").pace(ttft="29s")
+    assert ask(session, "slow") == "After 29 seconds."
 """
 
 

@@ -42,9 +42,9 @@ def cassette(tmp_path: Path) -> Path:
 
 def test_a_speed_scales_the_waits_of_its_session(any_server: AnyServer) -> None:
     with any_server.session(speed=1e6, verify=False) as session:
-        session.when(user="hello").reply("After 20 seconds.").pace(ttft="20s")
+        session.when(user="hello").reply("After 29 seconds.").pace(ttft="29s")
 
-        assert say(session).json()["choices"][0]["message"]["content"] == "After 20 seconds."
+        assert say(session).json()["choices"][0]["message"]["content"] == "After 29 seconds."
 
 
 @pytest.mark.parametrize("speed", [-1, float("inf"), "fast", True])
