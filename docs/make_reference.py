@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -393,6 +393,14 @@ def server_tables() -> Iterator[str]:
     )
 
 
+PYTHON: Final = (
+    api.MockBifrost, api.MockBifrostProcess, api.RemoteBifrost, api.AnyServer, api.Session, api.When, api.Step,
+    api.Snapshot, api.SessionClock, api.Gate, api.Call, api.Request, api.Try, api.Answered, api.Message, api.ToolCall,
+    api.NearMiss, api.Mismatch, api.Place, api.StubState, api.Row,
+)  # fmt: skip
+"""What users hold, in the order of the page."""
+
+
 def python_tables() -> Iterator[str]:
     """The public names of the Python API, with the first sentence of each."""
     yield (
@@ -401,11 +409,12 @@ def python_tables() -> Iterator[str]:
     )
     yield table(["", ""], [member_row("connect", api.connect)])
     built = (api.MockBifrost, api.MockBifrostProcess)
-    for kind in (*built, api.RemoteBifrost, api.AnyServer, api.Session, api.When, api.Call, api.SessionClock, api.Gate):
-        rows = [member_row(name, member) for name, member in vars(kind).items() if is_public(name, member, kind)]
+    for kind in PYTHON:
+        rows = [member_row(name, member) for name, member in members(kind).items() if is_public(name, member, kind)]
         constructor = f"`{kind.__name__}{signature(kind)}`\n\n" if kind in built else ""
-        said = first_sentence(kind)
-        yield f"### {kind.__name__}\n\n{constructor}{said}\n\n{table(['', ''], [row for row in rows if row])}"
+        said = first_sentence(kind) + values_of(kind)
+        shown = [row for row in rows if row]
+        yield f"### {kind.__name__}\n\n{constructor}{said}\n" + (f"\n{table(['', ''], shown)}" if shown else "")
 
 
 def pytest_tables() -> Iterator[str]:
@@ -447,9 +456,25 @@ FIXTURES: Final = (
 
 def is_public(name: str, member: object, kind: type) -> bool:
     """Whether users are meant to use it; of a stub in the making that is what can be chained."""
-    return not name.startswith("_") and (
-        kind is not api.When or "Self" in getattr(member, "__annotations__", {}).values()
+    chained = "Self" in getattr(member, "__annotations__", {}).values()
+    return (
+        not name.startswith("_")
+        and (kind not in (api.When, api.Step) or chained)
+        and not isinstance(member, classmethod)
     )
+
+
+def values_of(kind: type) -> str:
+    """The values that it holds."""
+    if kind is api.Step or not is_dataclass(kind):
+        return ""
+    return " It has " + ", ".join([f"`{one.name}`" for one in fields(kind)]) + "."
+
+
+def members(kind: type) -> dict[str, object]:
+    """What it has, what it inherits from the package first."""
+    own = [one for one in reversed(kind.__mro__) if one.__module__.startswith("mockbifrost.")]
+    return {name: member for one in own for name, member in vars(one).items()}
 
 
 def member_row(name: str, member: object) -> list[str]:

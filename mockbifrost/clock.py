@@ -34,9 +34,23 @@ def utc_text() -> str:
     return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """Where a clock stood: what was advanced, and what flowed by itself, in seconds."""
+
+    mode: ClockMode
+    advanced_s: float
+    flowed_s: float
+
+
 def now_s() -> float:
     """Real seconds, counted from anywhere, never backwards."""
     return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Hold this thread for so many real seconds."""
+    time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +89,10 @@ class Clock:
 
     def elapsed_s(self) -> float:
         """Seconds on this clock since its start or restart, what was advanced included."""
-        if self.mode == "fixed":
-            return self._flowed_s + self.advanced_s
-        return self._flowed_s + self.monotonic() - self._started + self.advanced_s
+        return self._flowing_s() + self.advanced_s
+
+    def _flowing_s(self) -> float:
+        return self._flowed_s if self.mode == "fixed" else self._flowed_s + self.monotonic() - self._started
 
     def created(self) -> int:
         """Unix seconds as answers report them: the fixed start plus what was advanced; wall time when `real`."""
@@ -95,6 +110,15 @@ class Clock:
         """Change the mode and keep what has elapsed so far."""
         self._flowed_s = self.elapsed_s() - self.advanced_s
         self.mode = mode
+        self._started = self.monotonic()
+
+    def saved(self) -> ClockState:
+        """Where it stands now."""
+        return ClockState(self.mode, self.advanced_s, self._flowing_s())
+
+    def restore(self, state: ClockState) -> None:
+        """Put it back to where it stood."""
+        self.mode, self.advanced_s, self._flowed_s = state.mode, state.advanced_s, state.flowed_s
         self._started = self.monotonic()
 
     def restart(self) -> None:

@@ -11,8 +11,8 @@ from mockbifrost.api.request import Place
 from mockbifrost.cassette.recordings import Matching, Recordings
 from mockbifrost.clock import ClockMode, Deadline
 from mockbifrost.gateway.ledger import Row
-from mockbifrost.scenario.compile import compile_stub
-from mockbifrost.scenario.load import stub_from_mapping
+from mockbifrost.scenario.compile import NO_DEFAULTS, compile_stub
+from mockbifrost.scenario.load import defaults_from_mapping, stub_from_mapping
 from mockbifrost.session.loading import load
 from mockbifrost.session.registry import LateRequest
 from mockbifrost.session.replaying import ReplayFiles
@@ -39,8 +39,10 @@ class Link(Protocol):
         """Its address: `http://host:port/s/ID`."""
         ...
 
-    def put(self, id: str, stub: Mapping[str, Any], source: str, line: int) -> None:
-        """Add a stub, or put it into the place of the one with that id. Raises ScenarioError."""
+    def put(
+        self, id: str, stub: Mapping[str, object], source: str, line: int, defaults: Mapping[str, object] | None = None
+    ) -> None:
+        """Add a stub, or put it into the place of the one with that id; `defaults` as a scenario has them. Raises ScenarioError."""
         ...
 
     def load(self, given: Given, source: str, line: int) -> None:
@@ -85,6 +87,14 @@ class Link(Protocol):
 
     def reset(self) -> None:
         """Forget what was counted, noted and cached."""
+        ...
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Remember all that answers depend on; what it says has `session` and `number`, and survives JSON."""
+        ...
+
+    def rollback(self, number: int, *, forget: bool = False) -> None:
+        """Put it back to the snapshot of that number; with `forget` that one can't be rolled back to again."""
         ...
 
     def verify(self, own: Collection[str], checks: Checks = ALL_BUT_CONDUCT) -> Verdict:
@@ -137,10 +147,13 @@ class LocalLink:
         """Its address."""
         return self._url
 
-    def put(self, id: str, stub: Mapping[str, Any], source: str, line: int) -> None:
+    def put(
+        self, id: str, stub: Mapping[str, object], source: str, line: int, defaults: Mapping[str, object] | None = None
+    ) -> None:
         """Compile the stub and put it into its place."""
         loaded = stub_from_mapping(stub, source, line)
-        compiled = compile_stub(loaded.model, id=id, source=source, line=line, replays=ReplayFiles())
+        under = defaults_from_mapping(defaults, source, line) if defaults else NO_DEFAULTS
+        compiled = compile_stub(loaded.model, id=id, source=source, line=line, defaults=under, replays=ReplayFiles())
         self._run(lambda: self._state.put(compiled))
 
     def load(self, given: Given, source: str, line: int) -> None:
@@ -222,6 +235,14 @@ class LocalLink:
     def reset(self) -> None:
         """Forget what was counted, noted and cached."""
         self._run(self._state.reset)
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Remember all that answers depend on."""
+        return self._run(self._state.snapshot)
+
+    def rollback(self, number: int, *, forget: bool = False) -> None:
+        """Put it back to a snapshot."""
+        self._run(lambda: self._state.rollback(number, forget=forget))
 
     def verify(self, own: Collection[str], checks: Checks = ALL_BUT_CONDUCT) -> Verdict:
         """What is wrong."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.errors import CassetteError, Finding, ScenarioError
@@ -15,7 +14,7 @@ from mockbifrost.scenario.settings_merge import NO_SETTINGS
 from mockbifrost.session.sources import read_sources
 from mockbifrost.vocabulary.settings import GatewaySettings
 
-Given = str | Path | Mapping[str, Any]
+Given = str | Path | Mapping[str, object]
 """A file or folder, a text of YAML (it has a line end in it), or a mapping."""
 
 
@@ -56,7 +55,7 @@ def name_of_text(source: str, line: int) -> str:
     return f"the text at {source}:{line}" if line else source
 
 
-def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: GatewaySettings) -> LoadedScenario:
+def _from_mapping(data: Mapping[str, object], source: str, line: int, base: GatewaySettings) -> LoadedScenario:
     """A scenario of plain values; all that is wrong with it is wrong where the code loads it."""
     text = text_of(data, source, line)
     try:
@@ -66,7 +65,7 @@ def _from_mapping(data: Mapping[str, Any], source: str, line: int, base: Gateway
     return LoadedScenario(model, source, (line,) * len(model.stubs))
 
 
-def text_of(data: Mapping[str, Any], source: str, line: int) -> str:
+def text_of(data: Mapping[str, object], source: str, line: int) -> str:
     """A scenario of plain values as YAML. Raises ScenarioError where it holds what no file could."""
     import yaml
 

@@ -5,29 +5,35 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from mockbifrost.api.link import Entries
 from mockbifrost.api.loading import Given
 from mockbifrost.api.request import Place
 from mockbifrost.api.sending import cassettes_of, files_of, stub_json
 from mockbifrost.api.session import Session
 from mockbifrost.api.sessions import AnyServer
 from mockbifrost.cassette.recordings import OnEnd
-from mockbifrost.clock import ClockMode
+from mockbifrost.clock import ClockMode, Deadline, pause
 from mockbifrost.errors import CassetteError, Finding, ScenarioError, SessionFinishedError, UsageError
 from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.load import stub_from_mapping
 from mockbifrost.serve.addresses import BASE, CONTROL, CONTROL_TOKEN, is_loopback, session_path
+from mockbifrost.session.registry import LateRequest
 from mockbifrost.session.sent import SentFile
 from mockbifrost.session.session import StubState
-from mockbifrost.session.verify import Verdict
+from mockbifrost.session.verify import ALL_BUT_CONDUCT, Checks, Verdict
 from mockbifrost.wire.profiles import ProfileName
 
 if TYPE_CHECKING:
     import httpx2
 
+T = TypeVar("T")
+LOOK_AGAIN_S: Final = 0.05
+"""So long nobody asks while something is waited for."""
 PATIENCE_S: Final = 30.0
 """So long the control API may be silent."""
 SHOWN: Final = 200
@@ -150,13 +156,16 @@ class RemoteLink:
         """Its address."""
         return self._url
 
-    def put(self, id: str, stub: Mapping[str, Any], source: str, line: int) -> None:
+    def put(
+        self, id: str, stub: Mapping[str, object], source: str, line: int, defaults: Mapping[str, object] | None = None
+    ) -> None:
         """Check the stub here, and put it into its place there, with the cassettes that it replays."""
         stub_from_mapping(stub, source, line)
         replayed = list(cassettes_of(stub, source))
         if replayed:
             self._send(replayed)
-        self._ask("PUT", f"/stubs/{quote(id, safe='')}", stub_json(stub), file=source, line=str(line))
+        under = {"defaults": stub_json(defaults).decode()} if defaults else {}
+        self._ask("PUT", f"/stubs/{quote(id, safe='')}", stub_json(stub), file=source, line=str(line), **under)
 
     def load(self, given: Given, source: str, line: int) -> None:
         """Read here, then add all at once."""
@@ -207,9 +216,35 @@ class RemoteLink:
         """Forget what was counted, noted and cached."""
         self._ask("POST", "/reset")
 
-    def verify(self, own: Collection[str]) -> Verdict:
-        """What is wrong."""
-        status, found = self._control.answer("POST", self._path("/verify"), {"own": sorted(own)})
+    def snapshot(self) -> Mapping[str, Any]:
+        """Remember all that answers depend on."""
+        found: Mapping[str, Any] = self._ask("POST", "/snapshots")
+        return found
+
+    def rollback(self, number: int, *, forget: bool = False) -> None:
+        """Put it back to a snapshot."""
+        self._ask("POST", "/rollback", {"number": number, "forget": forget})
+
+    def watch(self, enough: Callable[[Entries], T | None], timeout_s: float) -> T | None:
+        """The journal is asked for again every few hundredths of a second."""
+        deadline = Deadline.after(timeout_s)
+        found = enough(self.journal())
+        while found is None and deadline.left_s:
+            pause(min(LOOK_AGAIN_S, deadline.left_s))
+            found = enough(self.journal())
+        return found
+
+    def late(self) -> Sequence[LateRequest]:
+        """What came after the end, as long as the server remembers."""
+        return [
+            LateRequest(row["number"], row["after_s"], row["method"], row["path"], row.get("said"))
+            for row in self._ask("GET", "/late")["late"]
+        ]
+
+    def verify(self, own: Collection[str], checks: Checks = ALL_BUT_CONDUCT) -> Verdict:
+        """What is wrong; the server waits for what is open."""
+        wanted = {"own": sorted(own), **asdict(checks)}
+        status, found = self._control.answer("POST", self._path("/verify"), wanted)
         if status not in (200, 409):
             self._control.refuse(found)
         return Verdict(tuple(found["problems"]), tuple(found["remarks"]))

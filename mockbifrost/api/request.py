@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
+
+from mockbifrost.api.said import NOTHING, Message, Said, ToolCall, conversation_of, message_of, said_in, said_in_stream
+
+if TYPE_CHECKING:  # what annotations name is not needed at run time
+    from pydantic import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,29 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A field that kept a stub from answering: what it wanted and what it got, in words."""
+
+    field: str
+    want: str
+    got: str
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A stub or recording that nearly answered: the fields that differ, or the `reason` why it stepped aside although all fit."""
+
+    stub: Place
+    mismatches: tuple[Mismatch, ...]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
-    """The response that the client got: `body` where it is JSON, `text` as it was written, `chunks` with content of a stream."""
+    """The response that the client got: `text` as it was written, `body` where it is JSON.
+
+    `chunks` with content are those of a stream; None where it is none.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -57,6 +83,8 @@ class Answered:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request with the attempts behind it. Of a server elsewhere, what looks like a key is redacted.
+
+    `body` is as `json.loads` gives it, a text where it is no JSON; `model`, `messages`, `user`, `system` and `tools` are read from it.
 
     `retry` is the client's own count, `call` the number of what the application asked for. `error` names an error of the mock itself
     (`no_match`, `sequence_exhausted`, `template`, …), and `message` says why. `client_closed_at_chunk`: the client left after so many
@@ -76,12 +104,12 @@ class Request:
     trail: tuple[Try, ...]
     response: Answered | None
     virtual_key: str | None
-    cache: Mapping[str, Any] | None
+    cache: Mapping[str, JsonValue] | None
     usage: Mapping[str, int] | None
     cost: Mapping[str, float] | None
     error: str | None
     message: str | None
-    near_misses: tuple[Mapping[str, Any], ...]
+    near_misses: tuple[NearMiss, ...]
     client_closed_at_chunk: int | None
     open: bool
 
@@ -92,8 +120,65 @@ class Request:
 
     @property
     def text(self) -> str:
-        """The response as it was written."""
+        """The response as it was written, a stream with all its events; what the assistant said is `said`."""
         return self.response.text if self.response is not None else ""
+
+    @property
+    def said(self) -> str:
+        """The assistant's words in the first choice, of a stream as far as it came; empty where there are none."""
+        return self._said().text
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that the assistant called in the first choice."""
+        return self._said().tool_calls
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended; None where it does not say."""
+        return self._said().finish_reason
+
+    def _said(self) -> Said:
+        response = self.response
+        if response is None:
+            return NOTHING
+        return said_in_stream(response.text) if response.chunks is not None else said_in(response.body)
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for; empty where there is none."""
+        conversation = conversation_of(self.body)
+        return conversation.request.model if conversation is not None else ""
+
+    @property
+    def stream(self) -> bool:
+        """Whether a stream was asked for."""
+        conversation = conversation_of(self.body)
+        return conversation is not None and conversation.request.stream is True
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation; empty where the request is no chat completion."""
+        conversation = conversation_of(self.body)
+        return tuple([message_of(one) for one in conversation.messages]) if conversation is not None else ()
+
+    @property
+    def user(self) -> str | None:
+        """The text that `when(user=…)` is compared with: that of the user message at the end of the conversation."""
+        conversation = conversation_of(self.body)
+        return conversation.user if conversation is not None else None
+
+    @property
+    def system(self) -> str | None:
+        """The text that `when(system=…)` is compared with: that of all system and developer messages."""
+        conversation = conversation_of(self.body)
+        return conversation.system if conversation is not None else None
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Names of the tools on offer."""
+        conversation = conversation_of(self.body)
+        return conversation.tools if conversation is not None else ()
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Self:
@@ -118,10 +203,16 @@ class Request:
             entry.get("cost"),
             entry.get("error"),
             entry.get("message"),
-            tuple(entry.get("near_misses", ())),
+            tuple([_near_miss(one) for one in entry.get("near_misses", ())]),
             entry.get("client_closed_at_chunk"),
             bool(entry.get("open", False)),
         )
+
+
+def _near_miss(raw: Mapping[str, Any]) -> NearMiss:
+    stub = raw["stub"]
+    mismatches = [Mismatch(one["field"], one["want"], one["got"]) for one in raw.get("mismatches", ())]
+    return NearMiss(Place(stub.get("name"), stub["file"], stub["line"]), tuple(mismatches), raw.get("reason"))
 
 
 def _place(raw: Mapping[str, Any] | None) -> Place | None:
@@ -153,15 +244,25 @@ def _answered(raw: Mapping[str, Any]) -> Answered:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the application asked for once: one request, or more where the client retried."""
+    """What the application asked for once: one request, or more where the client retried. What it was told is in the `last`."""
 
     number: int
     requests: tuple[Request, ...]
 
     @property
+    def last(self) -> Request:
+        """The request whose response the application saw in the end."""
+        return self.requests[-1]
+
+    @property
     def status(self) -> int:
         """The status that the application saw in the end."""
-        return self.requests[-1].status
+        return self.last.status
+
+    @property
+    def said(self) -> str:
+        """The assistant's words that the application saw in the end."""
+        return self.last.said
 
 
 def calls_of(requests: Sequence[Request]) -> tuple[Call, ...]:

@@ -39,7 +39,7 @@ STOPPED: Final = "the server has stopped; start another one, and make the sessio
 
 
 class MockBifrost(AnyServer):
-    """A server in a thread of its own. `with MockBifrost() as server:` returns when it listens; leaving stops it.
+    """A server in a thread of its own. `with MockBifrost() as server:` returns when it listens; leaving stops it. So does `async with`.
 
     Defaults are a fixture's: a free port, the clock fixed, no waiting. `scenarios` are files and folders, of scenarios and of
     cassettes, or texts of YAML that have a line end in them. `ignore`, `exact` and `on_end` say how recordings are matched.
@@ -160,6 +160,14 @@ class MockBifrost(AnyServer):
     ) -> None:
         self.stop()
 
+    async def __aenter__(self) -> Self:
+        return await _apart(self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await _apart(self.stop)
+
     def _running(self) -> Server:
         if self._thread is None or self._server is None:
             raise UsageError(
@@ -259,6 +267,15 @@ class MockBifrost(AnyServer):
         if self._thread is None:
             return server.sessions.late(state.id)
         return self.run(lambda: server.sessions.late(state.id))
+
+
+async def _apart(action: Callable[[], T]) -> T:
+    """Run it in another thread to its end, whatever becomes of the caller: the caller's loop, of any kind, goes on meanwhile."""
+    from anyio import CancelScope, to_thread  # starlette brings it; only those who wait for a server need it
+
+    with CancelScope(shield=True):
+        found = await to_thread.run_sync(action)
+    return found
 
 
 def _closed(recorder: Recorder) -> list[MockBifrostError]:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any, Final, Unpack
+from typing import TYPE_CHECKING, Final, Self
 
 from mockbifrost.api import assertions
 from mockbifrost.api.assertions import Sought
 from mockbifrost.api.link import Entries, Link
 from mockbifrost.api.request import Call, Place, Request, calls_of
+from mockbifrost.api.snapshot import Snapshot
 from mockbifrost.api.when import When
 from mockbifrost.clock import CLOCK_MODES, ClockMode, Deadline
 from mockbifrost.errors import SessionFinishedError, UsageError, VerificationError
 from mockbifrost.gateway.ledger import Row
+from mockbifrost.scenario.load import defaults_from_mapping
 from mockbifrost.serve.addresses import BASE
 from mockbifrost.session.registry import LateRequest
 from mockbifrost.session.session import StubState
 from mockbifrost.session.verify import PATIENCE_S, Checks
 from mockbifrost.vocabulary.durations import parse_duration
+
+if TYPE_CHECKING:  # what annotations name is not needed at run time
+    from typing import Unpack
+
+    from mockbifrost.api.words import DefaultsDict, GatewayDict, ScenarioDict, WhenDict
 
 LONGEST_S: Final = 1e10
 SLICE_S: Final = 0.25
@@ -29,13 +38,18 @@ NO_JOURNAL: Final = "the session's journal is empty: no request has come in yet"
 
 
 class Session:
-    """One test's view of the server: stubs of its own, a clock, a journal. Usable from sync and async tests alike."""
+    """One test's view of the server: stubs of its own, a clock, a journal.
+
+    Usable from sync and async tests alike, on any event loop, from several threads at once: each call is short and waits for no request.
+    """
 
     def __init__(self, link: Link) -> None:
         self._reached = link
         self._own: set[str] = set()
         self._pending: dict[str, When] = {}
-        self._added = 0
+        self._defaults: Mapping[str, object] = {}
+        self._numbers = count(1)
+        self._restoring: dict[int, Callable[[], None]] = {}
         self._finished = False
         self.clock = SessionClock(self)
 
@@ -65,15 +79,33 @@ class Session:
         """A key that also leads to this session, for clients whose base URL can't be set."""
         return f"mb-{self.id}"
 
-    def when(self, **expected: Any) -> When:
+    def when(self, **expected: Unpack[WhenDict]) -> When:
         """A new stub: the keys of `when` in the scenario language. Say next what it does: `.reply(…)`, `.error(…)`, …"""
         frame = sys._getframe(1)
-        self._added += 1
-        when = When(self._put, f"own#{self._added}", expected, frame.f_code.co_filename, frame.f_lineno)
+        id = f"own#{next(self._numbers)}"
+        when = When(self._put, id, expected, frame.f_code.co_filename, frame.f_lineno, self._defaults)
         self._pending[when.id] = when
         return when
 
-    def load(self, scenario: str | Path | Mapping[str, Any]) -> None:
+    def defaults(self, **defaults: Unpack[DefaultsDict]) -> None:
+        """What holds for stubs that are begun with `when(…)` from here on and don't say otherwise: `pace`, `model`.
+
+        What an earlier call said of other keys stays. Raises ScenarioError.
+        """
+        frame = sys._getframe(1)
+        laid = {**self._defaults, **defaults}
+        defaults_from_mapping(laid, frame.f_code.co_filename, frame.f_lineno)
+        self._defaults = laid
+
+    def configure(self, **settings: Unpack[GatewayDict]) -> None:
+        """Lay settings of the gateway over the session's: the keys of `gateway` in a scenario. Raises ScenarioError.
+
+        Each key that is given takes the place of the one that was there, with all that is in it.
+        """
+        frame = sys._getframe(1)
+        self._link.load({"version": 1, "gateway": settings}, frame.f_code.co_filename, frame.f_lineno)
+
+    def load(self, scenario: str | Path | ScenarioDict | Mapping[str, object]) -> None:
         """Add the stubs of a file or folder, of a text of YAML, or of a mapping, in front of the server's.
 
         The recordings of a cassette are asked after all stubs, before those that were there. A scenario's `gateway` settings override the
@@ -133,6 +165,53 @@ class Session:
         """Forget what was counted, noted and cached; the stubs stay."""
         self._link.reset()
 
+    def snapshot(self) -> Snapshot:
+        """Remember the session as it is: all that its next answers depend on. Raises UsageError where 100 are remembered already."""
+        snapshot = Snapshot.of(self._link.snapshot())
+        own, pending, defaults = set(self._own), dict(self._pending), self._defaults
+        stubs = [when.saved() for when in pending.values()]
+
+        def restore() -> None:
+            self._own, self._pending, self._defaults = set(own), dict(pending), defaults
+            for saved in stubs:
+                saved()
+
+        self._restoring[snapshot.number] = restore
+        return snapshot
+
+    def rollback(self, snapshot: Snapshot) -> None:
+        """Put the session back to a snapshot: whatever happened since, the next answers are those that came after it.
+
+        Stubs that were added, settings, what was counted, charged and cached, the clock and the gates are as they were; entries of the
+        journal that came later are cut, and later snapshots forgotten. Entries that a reset() has cleared since do not come back, and a
+        request that is open counts for nothing any more.
+        Raises UsageError where the snapshot was forgotten, or is another session's.
+        """
+        self._roll_back(snapshot, forget=False)
+
+    @contextmanager
+    def rolled_back(self) -> Iterator[Self]:
+        """A block after which the session is what it was before. What was asked inside is verified only by a `verify()` inside."""
+        snapshot = self.snapshot()
+        try:
+            yield self
+        finally:
+            if not self._finished:
+                self._roll_back(snapshot, forget=True)
+
+    def _roll_back(self, snapshot: Snapshot, *, forget: bool) -> None:
+        if snapshot.session != self.id:
+            raise UsageError(
+                f"the snapshot is of the session {snapshot.session!r}, and this is {self.id!r}; take one with snapshot() here"
+            )
+        self._link.rollback(snapshot.number, forget=forget)
+        restore = self._restoring.get(snapshot.number)
+        if restore is not None:  # else it was taken by another view of the same session, which had stubs of its own
+            restore()
+        self._restoring = {
+            number: restore for number, restore in self._restoring.items() if number < snapshot.number + (not forget)
+        }
+
     def verify(
         self,
         *,
@@ -150,7 +229,7 @@ class Session:
         with a part of a cut stream as if it were the whole answer is wrong in any case.
         """
         __tracebackhide__ = True
-        unfinished = [when for when in self._pending.values() if not when.complete]
+        unfinished = [when for when in tuple(self._pending.values()) if not when.complete]
         if unfinished:
             first = unfinished[0]
             raise UsageError(
@@ -241,8 +320,10 @@ class Session:
     def _put(self, when: When) -> None:
         """(Re)compile a stub of this session and put it into its place. Raises UsageError where it was removed."""
         if when.id not in self._pending:
-            raise UsageError(f"the stub at {when.place} was removed by clear_stubs(); say when(…) again for a new one")
-        self._link.put(when.id, when.mapping(), when.source, when.line)
+            raise UsageError(
+                f"the stub at {when.place} was removed by clear_stubs() or a rollback; say when(…) again for a new one"
+            )
+        self._link.put(when.id, when.mapping(), when.source, when.line, when.defaults)
         if when.needed:
             self._own.add(when.id)
         else:

@@ -437,6 +437,14 @@ class Cache:
         self._held_bytes -= entry.size
         return True
 
+    def copy(self) -> Cache:
+        """Another with the same entries."""
+        other = Cache(self._most_entries, self._most_bytes)
+        other._entries = dict(self._entries)
+        other._families = {family: dict(entries) for family, entries in self._families.items()}
+        other._held_bytes, other._first_expiry_s = self._held_bytes, self._first_expiry_s
+        return other
+
     def clear_key(self, key: str) -> int:
         """Drop all entries of a cache key; how many there were."""
         found = [entry.id for entry in self._entries.values() if entry.key == key]

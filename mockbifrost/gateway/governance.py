@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -72,6 +72,12 @@ class Limits:
         self._add(key, "requests", key.requests, 1, now_s)
         for at, budget in enumerate(key.budgets):
             self._add(key, _budget(at), budget, dollars, now_s)
+
+    def copy(self) -> Limits:
+        """Others of which the same is used."""
+        other = Limits()
+        other._windows = {place: replace(window) for place, window in self._windows.items()}
+        return other
 
     def _used(self, key: VirtualKey, what: str, limit: Limit | None, now_s: float) -> float:
         window = self._windows.get((key.value, what))

@@ -44,6 +44,12 @@ class Sticky:
         key, until_s = self._known.get((_short(session), provider), ("", 0.0))
         return key if now_s < until_s else None
 
+    def copy(self) -> Sticky:
+        """Another that pins the same."""
+        other = Sticky()
+        other._known = OrderedDict(self._known)
+        return other
+
     def pin(self, pinned: Pinned) -> None:
         """Take down what a request chose."""
         place = (_short(pinned.session), pinned.provider)

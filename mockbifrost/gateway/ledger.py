@@ -85,6 +85,13 @@ class Ledger:
         """The rows as they stand, by virtual key, provider and model; later charges don't change them."""
         return [replace(self._rows[names]) for names in sorted(self._rows)]
 
+    def copy(self) -> Ledger:
+        """Another with the same rows."""
+        other = Ledger()
+        other._rows = {names: replace(row) for names, row in self._rows.items()}
+        other._virtual_keys, other._named, other._total = set(self._virtual_keys), self._named, replace(self._total)
+        return other
+
     def total(self) -> Row:
         """All rows in one, without names; its dollars are added in the order of the charges."""
         return replace(self._total)

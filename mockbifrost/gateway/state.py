@@ -21,6 +21,10 @@ class GatewayState:
     ledger: Ledger = field(default_factory=Ledger)
     sticky: Sticky = field(default_factory=Sticky)
 
+    def copy(self) -> GatewayState:
+        """Another that remembers the same: what is settled with one, the other does not know."""
+        return GatewayState(self.cache.copy(), self.limits.copy(), self.ledger.copy(), self.sticky.copy())
+
     def settle(self, outcome: Outcome, clock: Clock, share: float, whole: bool) -> Charge | None:
         """A response has ended: charge what was sent, a `share` from 0 to 1 of it; store what was sent to its end. What was charged."""
         charge = outcome.charge

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -24,11 +24,12 @@ from mockbifrost.scenario.document import (
 )
 from mockbifrost.scenario.findings import findings_of
 from mockbifrost.scenario.loaded import LoadedScenario, LoadedStub
-from mockbifrost.scenario.model import VERSION, ScenarioModel, StubModel
+from mockbifrost.scenario.model import VERSION, DefaultsModel, ScenarioModel, StubModel
 from mockbifrost.scenario.settings_merge import NO_SETTINGS, File, settings_of
-from mockbifrost.vocabulary.node import described, did_you_mean, shortened
+from mockbifrost.vocabulary.node import Node, described, did_you_mean, shortened
 from mockbifrost.vocabulary.settings import GatewaySettings
 
+N = TypeVar("N", bound=Node)
 LARGEST_BYTES: Final = 50 * 1024 * 1024
 SUFFIXES: Final = (".yaml", ".yml")
 SENT: Final = "a stub, a list of stubs or a scenario"
@@ -95,16 +96,26 @@ def identity(path: Path) -> str:
 
 def stub_from_mapping(data: Mapping[str, object], source: str, line: int) -> LoadedStub:
     """A stub given as plain values, with the keys of the language. Raises ScenarioError."""
+    return LoadedStub(_node_from_mapping(StubModel, data, source, line), source, line)
+
+
+def defaults_from_mapping(data: Mapping[str, object], source: str, line: int) -> DefaultsModel:
+    """The defaults of stubs given as plain values. Raises ScenarioError."""
+    return _node_from_mapping(DefaultsModel, data, source, line)
+
+
+def _node_from_mapping(kind: type[N], data: Mapping[str, object], source: str, line: int) -> N:
+    """What the model makes of plain values; all that is wrong with them is wrong at this line."""
     document = Document(source, "")
     mark = Mark(line - 1, 0)
     try:
         document.value = _plain(data)
         _remember(document, document.value, mark)
-        return LoadedStub(StubModel.model_validate(document.value), source, line)
+        return kind.model_validate(document.value)
     except _NotPlain as error:
         raise ScenarioError([Finding(source, line, 1, "", str(error))]) from None
     except ValidationError as error:
-        raise ScenarioError(findings_of(error, StubModel, document, mark)) from None
+        raise ScenarioError(findings_of(error, kind, document, mark)) from None
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote
 
@@ -16,8 +17,11 @@ CONTROL_TOKEN: Final = "MOCKBIFROST_CONTROL_TOKEN"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    """Whether only this machine can reach what listens there. Of names only `localhost` is known to be so."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def session_path(id: str) -> str:

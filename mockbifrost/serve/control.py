@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from mockbifrost import __version__
 from mockbifrost.cassette.recordings import DEFAULT, Matching, Recording
 from mockbifrost.clock import CLOCK_MODES
-from mockbifrost.errors import CassetteError, ScenarioError
+from mockbifrost.errors import CassetteError, ScenarioError, UsageError
 from mockbifrost.scenario.load import load_sent
 from mockbifrost.serve.addresses import BASE, CONTROL, session_path
 from mockbifrost.serve.asgi import Message, Receive, Send
@@ -36,8 +36,9 @@ from mockbifrost.serve.wanted import (
     only,
     refused,
     wanted_cassette,
+    wanted_checks,
     wanted_files,
-    wanted_ids,
+    wanted_rollback,
     wanted_session,
     wanted_span,
     wanted_stub,
@@ -49,7 +50,7 @@ from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Refused, Sessions
 from mockbifrost.session.sent import SentFile, put, take
 from mockbifrost.session.session import Session, as_json
-from mockbifrost.session.verify import verify
+from mockbifrost.session.verify import settled, verify
 from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.request import InvalidBody
 
@@ -99,10 +100,13 @@ class Control:
             "/sessions/{id}/journal/{n}": {"GET": of(self._entry)},
             "/sessions/{id}/calls": {"GET": of(self._calls)},
             "/sessions/{id}/verify": {"POST": of(self._verify)},
+            "/sessions/{id}/late": {"GET": self._late},
             "/sessions/{id}/explain": {"POST": of(self._explain)},
             "/sessions/{id}/ledger": {"GET": of(self._ledger)},
             "/sessions/{id}/unplayed": {"GET": of(self._unplayed)},
             "/sessions/{id}/reset": {"POST": of(self._reset)},
+            "/sessions/{id}/snapshots": {"POST": of(self._snapshot)},
+            "/sessions/{id}/rollback": {"POST": of(self._rollback)},
             "/sessions/{id}/clock": {"POST": of(self._clock)},
             "/sessions/{id}/gates/{name}": {"POST": of(self._gate)},
             "/events": {"GET": self._events},
@@ -209,9 +213,9 @@ class Control:
                 f"Stub {id!r} is a file's; put another one in front of it, under another id.", 409, "stub_of_a_file"
             )
         checked_stub_id(id)
-        stub = await wanted_stub(request, session.loads + 1, session.gateway.settings)
+        stub, defaults = await wanted_stub(request, session.loads + 1, session.gateway.settings)
         try:
-            put(session, id, stub)
+            put(session, id, stub, defaults)
         except ScenarioError as error:
             raise refused(error) from None
         (state,) = _stubs_json(session, {id})
@@ -235,6 +239,20 @@ class Control:
 
     async def _reset(self, request: Request, session: Session) -> Response:
         session.reset()
+        return _json(_shown(request, session))
+
+    async def _snapshot(self, _request: Request, session: Session) -> Response:
+        try:
+            return _json(session.snapshot(), 201)
+        except UsageError as error:
+            raise Bad(str(error), 409, "too_many_snapshots") from None
+
+    async def _rollback(self, request: Request, session: Session) -> Response:
+        number, forget = await wanted_rollback(request)
+        try:
+            session.rollback(number, forget=forget)
+        except UsageError as error:
+            raise Bad(str(error), 404, "unknown_snapshot") from None
         return _json(_shown(request, session))
 
     async def _journal(self, request: Request, session: Session) -> Response:
@@ -266,18 +284,23 @@ class Control:
         return _json({"calls": rows})
 
     async def _verify(self, request: Request, session: Session) -> Response:
-        own = await wanted_ids(request)
+        own, checks = await wanted_checks(request)
         unknown = own - {stub.id for stub in session.stubs}
         if unknown:
             text = (
                 f"There is no stub {min(unknown)!r} in session {session.id!r}: was it removed? GET …/stubs lists them."
             )
             raise Bad(text, 404, "unknown_stub")
-        verdict = verify(session, own)
+        if checks.open:
+            await settled(session.journal, checks.patience_s)
+        verdict = verify(session, own, checks)
         found = {"problems": list(verdict.problems), "remarks": list(verdict.remarks)}
         if verdict.problems:
             raise Bad(verdict.text(), 409, "not_verified", found)
         return _json(found)
+
+    async def _late(self, request: Request) -> Response:
+        return _json({"late": [late.to_json() for late in self._sessions.late(request.path_params["id"])]})
 
     async def _explain(self, request: Request, session: Session) -> Response:
         headers = [pair for pair in request.scope["headers"] if pair[0] != _AUTHORIZATION]

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from mockbifrost.errors import UsageError
-from mockbifrost.serve.addresses import BASE
+from mockbifrost.serve.addresses import BASE, is_loopback
 
 Kind = Literal["gateway", "provider"]
 """A Bifrost, whose answers are passed on as they are, or a provider, around which the gateway is simulated."""
@@ -34,7 +34,6 @@ PROVIDERS: Final = {
     "openrouter.ai": "/api/v1",
 }
 """Hosts of providers that speak chat completions, with the base of their paths. Source: their API references."""
-_LOOPBACK: Final = ("localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,7 @@ class UpstreamSettings:
     @property
     def loopback(self) -> bool:
         """Whether it is on this machine."""
-        host = urlsplit(self.url).hostname or ""
-        return host in _LOOPBACK or host.startswith("127.")
+        return is_loopback(urlsplit(self.url).hostname or "")
 
 
 def upstream_of(

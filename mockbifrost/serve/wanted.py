@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final, get_args
 
 import orjson
@@ -13,13 +13,16 @@ from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.recordings import Matching, OnEnd
 from mockbifrost.clock import CLOCK_MODES
 from mockbifrost.errors import CassetteError, Finding, ScenarioError, UsageError
-from mockbifrost.scenario.load import load_sent, stub_from_mapping
+from mockbifrost.scenario.compile import NO_DEFAULTS
+from mockbifrost.scenario.load import defaults_from_mapping, load_sent, stub_from_mapping
 from mockbifrost.scenario.loaded import LoadedStub
+from mockbifrost.scenario.model import DefaultsModel
 from mockbifrost.serve.body import BodyRefused, read_body
 from mockbifrost.serve.replies import Reply, refusal
 from mockbifrost.serve.settings import MOST_BODY_BYTES, checked_speed
 from mockbifrost.session.registry import LONGEST_ID
 from mockbifrost.session.sent import USES, SentFile
+from mockbifrost.session.verify import PATIENCE_S, Checks
 from mockbifrost.vocabulary.durations import parse_duration
 from mockbifrost.vocabulary.node import described, did_you_mean, in_quotes, shortened
 from mockbifrost.vocabulary.settings import GatewaySettings
@@ -31,6 +34,8 @@ _OF_A_FILE: Final = ("name", "text", "use", "line")
 _OF_MATCHING: Final = ("ignore", "exact", "on_end")
 LARGEST_LINE: Final = 1_000_000_000
 LONGEST_S: Final = 1e10
+MOST_PATIENCE_S: Final = 20.0
+"""So long nobody waits for open responses at the most."""
 
 
 class Bad(Exception):
@@ -156,22 +161,37 @@ def checked_stub_id(id: str) -> None:
         raise Bad(text)
 
 
-async def wanted_stub(request: Request, number: int, base: GatewaySettings) -> LoadedStub:
-    """The stub that is sent: with `?file=` and `?line=` in JSON, as code that adds it there has it; else one in YAML or JSON."""
-    query = only(request, "file", "line")
+async def wanted_stub(request: Request, number: int, base: GatewaySettings) -> tuple[LoadedStub, DefaultsModel]:
+    """The stub that is sent: with `?file=` and `?line=` in JSON, as code that adds it there has it; else one in YAML or JSON.
+
+    `?defaults=` in JSON are those that hold for it in that code.
+    """
+    query = only(request, "file", "line", "defaults")
     body = await body_of(request)
     try:
         if "file" in query:
             value = _json_object(body)
-            return stub_from_mapping(value, query["file"], _line(query.get("line", "1")))
-        if "line" in query:
-            raise Bad("`line` belongs to `file`: give both, or neither.")
+            file, line = query["file"], _line(query.get("line", "1"))
+            defaults = defaults_from_mapping(_json_object(query.get("defaults", "").encode()), file, line)
+            return stub_from_mapping(value, file, line), defaults
+        for key in ("line", "defaults"):
+            if key in query:
+                raise Bad(f"`{key}` belongs to `file`: give both, or neither.")
         sent = load_sent(body, f"sent {number}", base)
     except ScenarioError as error:
         raise refused(error) from None
     if len(sent.model.stubs) != 1 or sent.model.model_fields_set - {"version", "stubs"}:
         raise Bad("One stub is put here; POST a list of stubs or a scenario to …/stubs.")
-    return LoadedStub(sent.model.stubs[0], sent.source, sent.stub_lines[0])
+    return LoadedStub(sent.model.stubs[0], sent.source, sent.stub_lines[0]), NO_DEFAULTS
+
+
+async def wanted_rollback(request: Request) -> tuple[int, bool]:
+    """The number of the snapshot, and whether it is forgotten then."""
+    given = await object_of(request)
+    number, forget = given.pop("number", None), given.pop("forget", False)
+    if given or not isinstance(number, int) or isinstance(number, bool) or not isinstance(forget, bool):
+        raise Bad('A session is rolled back with {"number": 1}, and with "forget": true for good.')
+    return number, forget
 
 
 def _line(text: str) -> int:
@@ -236,10 +256,19 @@ async def wanted_cassette(request: Request, number: int) -> SentFile:
         raise Bad(f"The cassette is not UTF-8: byte {error.start} can't be read; send it as UTF-8.") from None
 
 
-async def wanted_ids(request: Request) -> frozenset[str]:
-    """The ids of stubs that must have been used."""
+async def wanted_checks(request: Request) -> tuple[frozenset[str], Checks]:
+    """The ids of stubs that must have been used, and what is a problem."""
     given = await object_of(request)
     own = given.pop("own", [])
-    if given or not isinstance(own, list) or not all(isinstance(one, str) for one in own):
-        raise Bad('verify takes {"own": ["id of a stub that must have been used"]}, or nothing.')
-    return frozenset(own)
+    patience_s = given.pop("patience_s", PATIENCE_S)
+    known = [field.name for field in fields(Checks) if field.type == "bool"]
+    flags = all(key in known and isinstance(value, bool) for key, value in given.items())
+    if not flags or not isinstance(own, list) or not all(isinstance(one, str) for one in own):
+        keys = ", ".join([f'"{name}": true | false' for name in known])
+        raise Bad(
+            f'verify takes {{"own": ["id of a stub that must have been used"], {keys}, "patience_s": 1}}, or nothing.'
+        )
+    number = isinstance(patience_s, int | float) and not isinstance(patience_s, bool)
+    if not number or not 0 <= patience_s <= MOST_PATIENCE_S:
+        raise Bad(f"patience_s must be a number of seconds from 0 to {MOST_PATIENCE_S:g}, got {described(patience_s)}.")
+    return frozenset(own), Checks(**given, patience_s=float(patience_s))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mockbifrost.provider.tally import Use
@@ -31,6 +31,10 @@ class Call:
     badly: bool = False
     spent: dict[str, Use] = field(default_factory=dict)
 
+    def copy(self) -> Call:
+        """Another that has spent the same."""
+        return replace(self, spent=dict(self.spent))
+
 
 @dataclass(slots=True)
 class _Body:
@@ -39,6 +43,11 @@ class _Body:
     occurrences: int = 0
     waiting: dict[int, Call] = field(default_factory=dict)
     done: deque[Call] = field(default_factory=lambda: deque(maxlen=DONE_CALLS))
+
+    def copy(self) -> _Body:
+        """Another with copies of the calls."""
+        waiting = {number: call.copy() for number, call in self.waiting.items()}
+        return _Body(self.occurrences, waiting, deque([call.copy() for call in self.done], DONE_CALLS))
 
     def wait(self, call: Call) -> None:
         """A request of the call is open."""
@@ -56,6 +65,13 @@ class Calls:
     def __init__(self) -> None:
         self._bodies: OrderedDict[tuple[bytes, bool], _Body] = OrderedDict()
         self._numbers = 0
+
+    def copy(self) -> Calls:
+        """The same calls; what becomes of them here, the copy does not know."""
+        other = Calls()
+        other._bodies = OrderedDict([(key, body.copy()) for key, body in self._bodies.items()])
+        other._numbers = self._numbers
+        return other
 
     def begin(self, fingerprint: bytes, stream: bool, retry: int | None) -> Call:
         """The call that a request belongs to: an earlier one for a retry that fits, else a new one."""

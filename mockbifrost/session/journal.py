@@ -184,6 +184,17 @@ def _trace_json(trace: Trace) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a journal had come: which entries it held, from the `first` on, how many were `dropped`, and which were `errors`."""
+
+    count: int
+    first: int
+    dropped: int
+    dropped_errors: int
+    errors: tuple[int, ...]
+
+
 class Journal:
     """The last entries of a session. What falls out is only counted."""
 
@@ -245,6 +256,27 @@ class Journal:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def _first(self) -> int:
+        """The number of the oldest entry, or where there is none of the next."""
+        return self._entries[0].number if self._entries else self.count + 1
+
+    def mark(self) -> Mark:
+        """How far it has come."""
+        errors = tuple([entry.number for entry in self._entries if entry.error is not None])
+        return Mark(self.count, self._first(), self.dropped, self.dropped_errors, errors)
+
+    def cut(self, mark: Mark) -> None:
+        """Forget what came after the mark, and let the numbers go on from there. What has left since then counts as dropped."""
+        while self._entries and self._entries[-1].number > mark.count:
+            gone = self._entries.pop()
+            self._bytes -= gone.size
+            gone.size = 0
+        self.count = mark.count
+        first = self._first()
+        self.dropped = mark.dropped + first - mark.first
+        self.dropped_errors = mark.dropped_errors + len([number for number in mark.errors if number < first])
+        self.changed()
 
     def clear(self) -> None:
         """Forget all entries, those that fell out too; their numbers go on."""

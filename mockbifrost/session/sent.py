@@ -11,9 +11,10 @@ from mockbifrost.cassette.format import read_text
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.cassette.recordings import Matching, Recordings
 from mockbifrost.errors import CassetteError, Finding, ScenarioError
-from mockbifrost.scenario.compile import compile_stub
+from mockbifrost.scenario.compile import NO_DEFAULTS, compile_stub
 from mockbifrost.scenario.load import load_texts
 from mockbifrost.scenario.loaded import LoadedScenario, LoadedStub
+from mockbifrost.scenario.model import DefaultsModel
 from mockbifrost.session.loading import load
 from mockbifrost.session.replaying import ReplayFiles
 from mockbifrost.session.session import Session
@@ -53,10 +54,10 @@ def take(session: Session, files: Sequence[SentFile], matching: Matching) -> tup
     return ids, len(recordings)
 
 
-def put(session: Session, id: str, stub: LoadedStub) -> None:
+def put(session: Session, id: str, stub: LoadedStub, defaults: DefaultsModel = NO_DEFAULTS) -> None:
     """Compile a stub and put it into the place of the one with that id. Raises ScenarioError."""
     replays = ReplayFiles(session.kept)
-    session.put(compile_stub(stub.model, id=id, source=stub.source, line=stub.line, replays=replays))
+    session.put(compile_stub(stub.model, id=id, source=stub.source, line=stub.line, defaults=defaults, replays=replays))
 
 
 def _scenarios(files: Sequence[SentFile], base: GatewaySettings) -> tuple[LoadedScenario, ...]:

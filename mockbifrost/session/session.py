@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.cassette.recordings import Recordings
-from mockbifrost.clock import Clock
+from mockbifrost.clock import Clock, ClockState
+from mockbifrost.errors import UsageError
 from mockbifrost.gateway.configuration import Gateway
 from mockbifrost.gateway.outcome import Outcome
 from mockbifrost.gateway.pipeline import Asked, decide
@@ -27,12 +28,13 @@ from mockbifrost.provider.tally import Tally
 from mockbifrost.scenario.stubs import NO_STUBS, Layer, Stub, Stubs
 from mockbifrost.seeds import Draws
 from mockbifrost.session.calls import Call, Calls
-from mockbifrost.session.journal import Entry, Journal
+from mockbifrost.session.journal import Entry, Journal, Mark
 from mockbifrost.session.providers import Providers
 from mockbifrost.session.undecided import Undecided, limited
 from mockbifrost.values import value
 from mockbifrost.wire.envelope import WireError
 from mockbifrost.wire.headers import RequestHeaders
+from mockbifrost.wire.jsontypes import JsonObject
 from mockbifrost.wire.request import InvalidBody
 
 CONVERSATIONS: Final = 10_000
@@ -41,6 +43,7 @@ MOST_KEPT: Final = 64
 """So many cassettes that were sent for stubs to replay are kept."""
 MOST_LIVE_BYTES: Final = 2 * 1024 * 1024
 """So much of what a live upstream said is kept in the journal."""
+MOST_SNAPSHOTS: Final = 100
 
 
 @value
@@ -105,6 +108,13 @@ class Counters:
             oldest, _nothing = self._conversations.popitem(last=False)
             del counts[oldest]
 
+    def copy(self) -> Counters:
+        """Others that have counted the same."""
+        other = Counters()
+        other.counts = dict(self.counts)
+        other._conversations = OrderedDict(self._conversations)
+        return other
+
     def forget(self, ids: Collection[str]) -> None:
         """Drop what was counted for stubs that were added; their ids hold no space."""
         for key in [key for key in self.counts if key.partition(" ")[0] in ids]:
@@ -156,6 +166,8 @@ class Session:
         self.gates: dict[str, bool] = {}
         self.kept: dict[Path, Cassette] = {}
         """Cassettes for stubs whose `replay` names them, by path: they were sent, and need not lie here."""
+        self._snapshots: dict[int, _Saved] = {}
+        self._snapshots_taken = 0
 
     @property
     def stubs(self) -> Stubs:
@@ -289,7 +301,7 @@ class Session:
             exchange.entry.outcome = limited(exchange.entry.outcome or exchange.outcome, MOST_LIVE_BYTES)
             exchange.undecided = None
         self.journal.grow(exchange.entry, (exchange.entry.outcome or exchange.outcome).cast.size)
-        if exchange.fingerprint is not None:
+        if exchange.fingerprint is not None and exchange.state is self.gateway_state:
             badly = played.closed or exchange.outcome.ended_badly
             self.calls.end(exchange.fingerprint, exchange.stream, exchange.call, exchange.entry.retry, badly=badly)
         self.journal.changed()
@@ -352,6 +364,56 @@ class Session:
         """How often each stub answered, by its id."""
         return {stub.id: self.counters.counts.get(stub.used_key, 0) for stub in self.stubs}
 
+    def snapshot(self) -> JsonObject:
+        """Remember all that the next answers depend on, and say what there was; `number` is what it is rolled back by.
+
+        Raises UsageError where too many are remembered.
+        """
+        if len(self._snapshots) >= MOST_SNAPSHOTS:
+            raise UsageError(
+                f"session {self.id!r} remembers {MOST_SNAPSHOTS} snapshots, and no more are taken; "
+                "roll back to an early one, or use `with session.rolled_back():`, which forgets its own"
+            )
+        self._snapshots_taken += 1
+        self._snapshots[self._snapshots_taken] = _Saved(
+            self.providers,
+            self.gateway,
+            self.loads,
+            self.calls.copy(),
+            self.counters.copy(),
+            self.gateway_state.copy(),
+            dict(self.gates),
+            self.clock.saved(),
+            self.journal.mark(),
+        )
+        return {
+            "session": self.id,
+            "number": self._snapshots_taken,
+            "requests": self.journal.count,
+            "elapsed_s": round(self.clock.elapsed_s(), 6),
+            "gates": dict(self.gates),
+            "counters": dict(self.counters.counts),
+        }
+
+    def rollback(self, number: int, *, forget: bool = False) -> None:
+        """Put everything back to where it was; the journal is cut there. Later snapshots are forgotten, with `forget` this one, too.
+
+        A request that is open is answered to its end and counts for nothing. Raises UsageError where there is no such snapshot.
+        """
+        saved = self._snapshots.get(number)
+        if saved is None:
+            raise UsageError(
+                f"session {self.id!r} has no snapshot {number}: it was never taken, or it was forgotten when the session was rolled "
+                "back to an earlier one; take another with snapshot()"
+            )
+        self._snapshots = {one: kept for one, kept in self._snapshots.items() if one < number + (not forget)}
+        self.providers, self.gateway, self.loads = saved.providers, saved.gateway, saved.loads
+        self.calls, self.counters = saved.calls.copy(), saved.counters.copy()
+        self.gateway_state = saved.gateway_state.copy()
+        self.gates = dict(saved.gates)
+        self.clock.restore(saved.clock)
+        self.journal.cut(saved.journal)
+
     def reset(self) -> None:
         """Forget counters, calls, gates, journal and what the gateway remembers, and set the clock back; the stubs stay."""
         self.counters.clear()
@@ -360,6 +422,21 @@ class Session:
         self.gates.clear()
         self.clock.restart()
         self.journal.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """All that the next answers depend on, as it was once; never changed, only copied."""
+
+    providers: Providers
+    gateway: Gateway
+    loads: int
+    calls: Calls
+    counters: Counters
+    gateway_state: GatewayState
+    gates: Mapping[str, bool]
+    clock: ClockState
+    journal: Mark
 
 
 def _retry_of(headers: RequestHeaders) -> int | None:

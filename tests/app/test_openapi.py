@@ -15,6 +15,7 @@ from mockbifrost.clock import CLOCK_MODES
 from mockbifrost.serve.control import ROOT, Control
 from mockbifrost.serve.settings import ServerSettings
 from mockbifrost.session.registry import LONGEST_ID
+from mockbifrost.session.session import MOST_SNAPSHOTS
 from mockbifrost.wire.profiles import PROFILES
 from tests.app.in_process import Answer, App
 
@@ -119,6 +120,13 @@ ASKED: list[tuple[str, str, str, Any, int]] = [
     ("post", f"{S}/stubs", "none", {"reply": "No."}, 404),
     ("get", f"{S}/stubs", "default", None, 200),
     ("get", f"{S}/stubs", "none", None, 404),
+    *[("post", f"{S}/snapshots", "default", None, 201)] * MOST_SNAPSHOTS,
+    ("post", f"{S}/snapshots", "default", None, 409),
+    ("post", f"{S}/snapshots", "none", None, 404),
+    ("post", f"{S}/rollback", "default", {"number": 1}, 200),
+    ("post", f"{S}/rollback", "default", {"number": 1, "forget": True}, 200),
+    ("post", f"{S}/rollback", "default", {"number": 9}, 404),
+    ("post", f"{S}/rollback", "default", {"number": True}, 400),
     ("put", f"{S}/stubs/{{stub}}", "default", {"name": "put", "reply": "Put."}, 200),
     ("put", f"{S}/stubs/{{stub}}", "default", {"rply": "No."}, 400),
     ("put", f"{S}/stubs/{{stub}}", "none", {"reply": "No."}, 404),
@@ -145,6 +153,10 @@ ASKED: list[tuple[str, str, str, Any, int]] = [
     ("post", f"{S}/verify", "default", {}, 200),
     ("post", f"{S}/verify", "default", {"own": ["loaded#1.1"]}, 409),
     ("post", f"{S}/verify", "default", {"own": 1}, 400),
+    ("post", f"{S}/verify", "default", {"unused": False, "patience_s": 0}, 200),
+    ("post", f"{S}/verify", "default", {"unused": 1}, 400),
+    ("post", f"{S}/verify", "default", {"patience_s": -1}, 400),
+    ("get", f"{S}/late", "default", None, 200),
     ("post", f"{S}/verify", "none", None, 404),
     ("post", f"{S}/explain", "default", HELLO, 200),
     ("post", f"{S}/explain", "default", [], 400),
@@ -213,5 +225,6 @@ def test_an_unknown_path_is_told_all_there_is(app: App, described: Any) -> None:
 
     assert message == (
         f"The control API has no {ROOT}/nothing; it has ready, version, sessions, events, metrics, openapi.json, "
-        "and of a session stubs, files, cassettes, journal, calls, verify, explain, ledger, unplayed, reset, clock, gates."
+        "and of a session stubs, files, cassettes, journal, calls, verify, late, explain, ledger, unplayed, reset, snapshots, rollback, "
+        "clock, gates."
     )

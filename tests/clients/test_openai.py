@@ -22,6 +22,7 @@ from openai.types.chat import (
 from pydantic import BaseModel
 
 from mockbifrost import Session
+from mockbifrost.api.words import Chunk, Fragments
 from tests.clients.gateway_story import ATTEMPTS, CACHED, FREE, MODEL, SHOWN, STORY, attempts, shown
 from tests.clients.waiting import wait_for
 
@@ -184,7 +185,7 @@ def test_any_text_arrives_unchanged_both_ways(mockbifrost: Session, client: Open
 
 
 @pytest.mark.parametrize("chunk", ["whole", 4096])
-def test_a_megabyte_goes_in_and_comes_out(mockbifrost: Session, client: OpenAI, chunk: str | int) -> None:
+def test_a_megabyte_goes_in_and_comes_out(mockbifrost: Session, client: OpenAI, chunk: Chunk) -> None:
     mockbifrost.when(user={"equals": MEGABYTE}).reply(MEGABYTE).pace(chunk=chunk)
 
     assert ask(client, MEGABYTE).choices[0].message.content == MEGABYTE
@@ -192,7 +193,7 @@ def test_a_megabyte_goes_in_and_comes_out(mockbifrost: Session, client: OpenAI, 
 
 
 @pytest.mark.parametrize("chunk", ["token", "word", "char", "whole", 7])
-def test_a_text_is_the_same_however_it_is_cut(mockbifrost: Session, client: OpenAI, chunk: str | int) -> None:
+def test_a_text_is_the_same_however_it_is_cut(mockbifrost: Session, client: OpenAI, chunk: Chunk) -> None:
     mockbifrost.when(user="cut").reply(UNICODE).pace(chunk=chunk)
 
     assert texts_of(ask_streamed(client, "cut")) == {0: UNICODE}
@@ -233,7 +234,7 @@ def test_a_tool_loop_ends_after_two_turns(mockbifrost: Session, client: OpenAI) 
 
 @pytest.mark.parametrize("fragments", ["openai", "one_chunk", "per_char", "split_escape", "interleaved"])
 def test_streamed_tool_calls_in_parallel_are_joined_by_index(
-    mockbifrost: Session, client: OpenAI, fragments: str
+    mockbifrost: Session, client: OpenAI, fragments: Fragments
 ) -> None:
     calls = [{"lookup_order": {"order_id": 'é "42"'}}, {"lookup_order": {"order_id": "43"}}]
     mockbifrost.when(user="orders").reply(tool_calls=calls, fragments=fragments)

@@ -471,7 +471,11 @@ def test_an_error_in_a_stream_is_raised_after_the_text_before_it(mockbifrost: Se
 def test_a_stream_reads_the_same_however_it_is_framed(
     mockbifrost: Session, client: OpenAI, framing: dict[str, Any]
 ) -> None:
-    events = [{"comment": "keep-alive"}, {"data": chunk_of("Grüße, ")}, {"data": chunk_of("日本")}]
+    events: list[dict[str, object]] = [
+        {"comment": "keep-alive"},
+        {"data": chunk_of("Grüße, ")},
+        {"data": chunk_of("日本")},
+    ]
     headers = {"content-type": "text/event-stream"}
     mockbifrost.when(user="hello").raw(headers=headers, events=events, done=True, **framing)
 

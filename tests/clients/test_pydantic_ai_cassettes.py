@@ -138,4 +138,4 @@ async def test_a_conversation_that_was_not_recorded_is_not_answered(upstream: Mo
         with pytest.raises(Exception, match="No recording answers this request"):
             await performed(session.base_url, lambda agent: plain(agent, TASK.replace("42", "43")))
 
-        assert session.last.near_misses[0]["stub"]["name"] == "refund.yaml#1"
+        assert session.last.near_misses[0].stub.name == "refund.yaml#1"

@@ -94,11 +94,13 @@ def test_every_address_answers(method: str, path: str) -> None:
         "files": {"files": [{"name": "more.yaml", "text": "version: 1\nstubs: [More.]\n"}]},
         "cassettes": {"version": 1, "interactions": []},
         "explain": asked,
+        "rollback": {"number": 1},
     }
     body = bodies.get(path.rsplit("/", 1)[1])
 
     with MockBifrost(scenarios=["version: 1\nstubs: [Hello!]\n"]) as server, httpx2.Client(trust_env=False) as client:
         client.post(f"{server.url}/s/NAME/v1/chat/completions", json=asked)
+        client.post(f"{server.url}/__mockbifrost/sessions/NAME/snapshots")
         with client.stream(method, server.url + path.replace("journal/N", "journal/1"), json=body) as response:
             assert response.status_code in (200, 201), path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -213,7 +214,10 @@ def test_a_cancelled_request_is_waited_for(server: MockBifrost, mock: Session) -
         connection.head()
         while b"one" not in connection.chunk():
             pass
-    mock.assert_cancelled(user="slow")
+        closing = threading.Timer(0.05, connection.close)
+        closing.start()
+        mock.assert_cancelled(user="slow")
+        closing.join()
     say(mock, "quick")
 
     (left,) = mock.find(user="slow")

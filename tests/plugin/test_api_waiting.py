@@ -15,6 +15,8 @@ from tests.inside import port_of, state_of
 from tests.plugin.saying import say
 from tests.socket.raw_http import Connection, ask
 
+SOON_S = 20.0
+
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
@@ -42,24 +44,24 @@ def test_a_request_that_came_already_is_had_at_once(mock: Session) -> None:
 
 def test_a_request_that_comes_later_is_waited_for(mock: Session, pool: ThreadPoolExecutor) -> None:
     mock.when().reply("Yes.")
-    waiting = pool.submit(mock.wait_for, 3, "20s", user="go")
+    waiting = pool.submit(mock.wait_for, 3, 2 * SOON_S, user="go")
     say(mock, "other")
     for _number in range(3):
         say(mock, "go")
 
-    found = waiting.result()
+    found = waiting.result(SOON_S)  # before its time is up it must have been told
     assert (found.number, found.text.count("Yes.")) == (4, 1)
 
 
 def test_it_is_its_end_that_is_waited_for(mock: Session, pool: ThreadPoolExecutor) -> None:
     connection = hanging(mock)
     assert mock.wait_for(user="slow", started=True).open
-    waiting = pool.submit(mock.wait_for, timeout="20s", user="slow")
+    waiting = pool.submit(mock.wait_for, timeout=2 * SOON_S, user="slow")
     with pytest.raises(VerificationError) as error:
         mock.wait_for(user="slow", timeout="10ms")
     connection.close()
 
-    assert waiting.result().client_closed_at_chunk is not None
+    assert waiting.result(SOON_S).client_closed_at_chunk is not None
     lines = str(error.value).split("\n")
     assert lines[0] == "Waited 0.01 s for 1 request with user='slow', got 1, 1 of them still open."
     assert lines[2].endswith("'tortoise', still open")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mockbifrost import ScenarioError, Session, UsageError, VerificationError
+from mockbifrost.api.words import OnEnd
 from tests.inside import port_of
 from tests.plugin.saying import say
 from tests.socket.raw_http import PATH, Response, ask
@@ -78,7 +79,7 @@ def test_a_sequence(mock: Session) -> None:
 
 
 @pytest.mark.parametrize(("on_end", "fourth"), [("repeat", "Two."), ("cycle", "Two."), ("pass", "Aside.")])
-def test_what_comes_after_a_sequence(mock: Session, on_end: str, fourth: str) -> None:
+def test_what_comes_after_a_sequence(mock: Session, on_end: OnEnd, fourth: str) -> None:
     mock.when().sequence("One.", "Two.", on_end=on_end)
     mock.when().reply("Aside.")
 
@@ -269,7 +270,7 @@ def test_a_wrong_expectation_names_the_line_of_the_test(mock: Session, expected:
 def test_a_wrong_reply_names_the_line_of_the_test(mock: Session) -> None:
     place = here().rpartition(":")
     with pytest.raises(ScenarioError) as error:
-        mock.when().reply("x", finish="stop")
+        mock.when().reply("x", finish="stop")  # type: ignore[call-arg]  # that is the point
 
     assert str(error.value) == (
         f"{place[0]}:{int(place[2]) + 2}:1: reply.finish: unknown key 'finish'; did you mean 'finish_reason'?"

@@ -10,12 +10,29 @@ from typing import Any, Final
 import pytest
 
 from mockbifrost import MockBifrost, RemoteBifrost, Session, connect
-from tests.plugin import test_api_session, test_api_when
+from tests.plugin import (
+    test_api_assertions,
+    test_api_language,
+    test_api_requests,
+    test_api_session,
+    test_api_snapshot,
+    test_api_waiting,
+    test_api_when,
+)
+from tests.plugin.test_api_assertions import seen
+from tests.plugin.test_api_waiting import pool
+
+__all__ = ["pool", "seen"]
 
 LOOK_BEHIND: Final = {
     "test_an_action_on_the_servers_loop_runs_in_its_thread",
+    "test_nobody_listens_any_more_who_has_stopped_waiting",
     "test_settings_that_are_loaded_may_name_the_sessions_providers",
+    "test_the_server_can_wait_itself",
     "test_what_was_charged_is_in_the_ledger",
+    "test_settings_are_laid_over_the_sessions",
+    "test_after_a_rollback_all_goes_on_as_it_did_after_the_snapshot",
+    "test_what_is_said_is_what_the_stub_says",
 }
 """Tests that look at what only this process has."""
 
@@ -23,6 +40,12 @@ LOOK_BEHIND: Final = {
 @pytest.fixture(scope="module")
 def with_files() -> Iterator[RemoteBifrost]:
     with MockBifrost(test_api_session.FILES) as running, connect(running.url) as remote:
+        yield remote
+
+
+@pytest.fixture(scope="module")
+def with_everything() -> Iterator[RemoteBifrost]:
+    with MockBifrost(test_api_snapshot.FILES) as running, connect(running.url) as remote:
         yield remote
 
 
@@ -35,8 +58,8 @@ def without_files() -> Iterator[RemoteBifrost]:
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> RemoteBifrost:
     """What the file of the test wants of it."""
-    has_files = request.function.__module__ == test_api_session.__name__
-    found: RemoteBifrost = request.getfixturevalue("with_files" if has_files else "without_files")
+    wanted = {test_api_session.__name__: "with_files", test_api_snapshot.__name__: "with_everything"}
+    found: RemoteBifrost = request.getfixturevalue(wanted.get(request.function.__module__, "without_files"))
     return found
 
 
@@ -51,16 +74,27 @@ def of_a_session(module: ModuleType) -> dict[str, Callable[..., Any]]:
     return {
         name: test
         for name, test in vars(module).items()
-        if name.startswith("test_") and {"mock", "server"} & set(inspect.signature(test).parameters)
+        if name.startswith("test_") and {"mock", "seen", "server"} & set(inspect.signature(test).parameters)
     }
 
 
-SESSION, WHEN = of_a_session(test_api_session), of_a_session(test_api_when)
-globals().update({name: test for name, test in (SESSION | WHEN).items() if name not in LOOK_BEHIND})
+FILES: Final = (
+    test_api_session,
+    test_api_when,
+    test_api_language,
+    test_api_requests,
+    test_api_snapshot,
+    test_api_assertions,
+    test_api_waiting,
+)
+TESTS: Final = [(name, test) for file in FILES for name, test in of_a_session(file).items()]
+globals().update({name: test for name, test in TESTS if name not in LOOK_BEHIND})
 
 
 def test_all_promises_are_among_them() -> None:
-    assert SESSION.keys() | WHEN.keys() >= LOOK_BEHIND
-    assert not SESSION.keys() & WHEN.keys()
-    assert len(SESSION) > 30
-    assert len(WHEN) > 15
+    names = [name for name, _test in TESTS]
+
+    assert set(names) >= LOOK_BEHIND
+    assert len(names) == len(set(names))
+    assert all(len(of_a_session(file)) > 5 for file in FILES)
+    assert len(names) > 80

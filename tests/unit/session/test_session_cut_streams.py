@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from mockbifrost.playback.player import Played
 from mockbifrost.session.session import Session
 from mockbifrost.session.verify import Checks, verify
-from tests.harness import ask_in, chat, open_session, stubs
+from tests.harness import ask_in, begin, chat, open_session, stubs
 
 HALF = (
     "- {times: 1, when: {user: story}, reply: One two three four., upstream: {cut: {after_chunks: 2}}}\n- reply: Fine."
@@ -135,3 +136,21 @@ def test_a_stream_without_chunks_is_a_cut_stream_too() -> None:
     (problem,) = verify(session, checks=Checks(conduct=True)).problems
     assert problem.startswith("The stream of request 1 (user 'hi') was cut before its first chunk, and nothing")
     assert "\n  came: no text, then its end, without a finish_reason\n" in problem
+
+
+def test_a_client_that_has_left_before_knows_that_it_is_not_the_whole() -> None:
+    session = open_session(stubs(HALF))
+    session.finish(begin(session, chat("A story, please", stream=True)), Played(True, 2))
+    ask_in(session, on_with("One two"))
+
+    assert verify(session, checks=Checks(conduct=True)).text() == ""
+
+
+def test_what_was_said_before_the_cut_is_no_part_of_it() -> None:
+    """The same words stand in the conversation already, when the stream is cut."""
+    session = open_session(stubs(HALF))
+    before = [*SAID, {"role": "assistant", "content": "One two"}, *SAID]
+    ask_in(session, {"model": "gpt-4o", "messages": before, "stream": True})
+    ask_in(session, {"model": "gpt-4o", "messages": [*before, {"role": "user", "content": "Hello?"}]})
+
+    assert verify(session).problems == ()
