@@ -75,7 +75,7 @@ def test_exact_sessions_answer_no_stream_with_what_was_none(any_server: AnyServe
 
 def test_what_was_not_played_is_told_in_its_order(any_server: AnyServer, cassette: Path) -> None:
     with any_server.session(verify=False) as session:
-        assert len(session.unplayed) == 0
+        assert list(session.unplayed) == []
         session.load(cassette)
         assert [place.label for place in session.unplayed] == ["two.yaml#1", "two.yaml#2", "two.yaml#3"]
         say(session, user="ann")
