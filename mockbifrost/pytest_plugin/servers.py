@@ -33,7 +33,6 @@ def recording_server(options: Options, marked: Marked, cassette: Path) -> MockBi
         seed=options.seed,
         ignore=marked.ignore or (),
         exact=bool(marked.exact),
-        on_end=marked.on_end or "miss",
         upstream=upstream_of(options.upstream, options.upstream_kind, key=os.environ.get(KEY) or None),
         record_mode=options.record,
         cassette=cassette,

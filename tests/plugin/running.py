@@ -23,6 +23,23 @@ def ask(session, said, **more):
     answer = json.loads(send(session, said, **more))
     return answer["choices"][0]["message"]["content"] if "choices" in answer else answer["error"]["message"]
 """
+LATE = """
+from helper import ask, send
+
+left = []
+
+def test_leaves_something_running(mockbifrost):
+    mockbifrost.when(user="hello").reply("Hello.")
+    assert ask(mockbifrost, "hello") == "Hello."
+    left.append(mockbifrost)
+
+def test_other(mockbifrost):
+    mockbifrost.when(user="hello").reply("Never for another test.")
+    assert "is finished" in ask(left[0], "hello")
+    assert ask(mockbifrost, "hello") == "Never for another test."
+"""
+"""A file of tests of which one asks in the session of another one that has ended."""
+ALONE = ("-p", "no:unraisableexception")  # what other tests of this process left behind is not this run's
 PLUGIN = ("-p", "mockbifrost.pytest_plugin", "-p", "no:cacheprovider")
 
 
@@ -30,7 +47,7 @@ def run(runs: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
     """A run of one test file, `test_it.py`; of what is there where no text is given."""
     if test:
         runs.makepyfile(test_it=test)
-    return runs.runpytest_inprocess(*PLUGIN, *options)
+    return runs.runpytest_inprocess(*PLUGIN, *ALONE, *options)
 
 
 def run_apart(runs: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:

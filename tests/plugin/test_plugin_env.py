@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.running import run
+from tests.plugin.running import run, run_apart
 
 BEFORE = {"OPENAI_BASE_URL": "https://elsewhere.test/v1", "OPENAI_ORG_ID": "org-real", "NO_PROXY": "intern.test"}
 
@@ -99,7 +99,7 @@ def test_other_clients_that_are_told_nothing_reach_the_session(
 ) -> None:
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     pytest.importorskip(module)
-    result = run(
+    result = run_apart(  # they leave connections to the end of the process
         runs,
         f"""
         import {module}

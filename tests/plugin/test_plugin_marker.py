@@ -98,8 +98,8 @@ def test_speed_is_of_the_session_alone(runs: pytest.Pytester) -> None:
             assert mockbifrost_sessions(speed=2.0)._reached._state.speed == 2.0
             with mockbifrost_server.session() as other:
                 assert other._reached._state.speed is None
-            mockbifrost.when().reply("Slowly said.").pace(ttft="20s")
-            assert ask(mockbifrost, "hello") == "Slowly said."  # twenty seconds in no time
+            mockbifrost.when().reply("Slowly said.").pace(ttft="29s")
+            assert ask(mockbifrost, "hello") == "Slowly said."  # most of a minute in no time
         """,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockbifrost.pytest_plugin.late import told as late_told
-from tests.plugin.running import run, run_apart, told
+from tests.plugin.running import LATE, run, run_apart, told
 
 HELLO = "version: 1\nstubs:\n  - when: {user: hello}\n    reply: Hello of all tests.\n"
 MISS = "from helper import ask\n\ndef test_miss(mockbifrost):\n    ask(mockbifrost, 'anything')"
@@ -106,23 +106,6 @@ def test_the_options_say_what_they_do(runs: pytest.Pytester) -> None:
             "  mockbifrost_record_errors (bool):",
         ]
     )
-
-
-LATE = """
-from helper import ask, send
-
-left = []
-
-def test_leaves_something_running(mockbifrost):
-    mockbifrost.when(user="hello").reply("Hello.")
-    assert ask(mockbifrost, "hello") == "Hello."
-    left.append(mockbifrost)
-
-def test_other(mockbifrost):
-    mockbifrost.when(user="hello").reply("Never for another test.")
-    assert "is finished" in ask(left[0], "hello")
-    assert ask(mockbifrost, "hello") == "Never for another test."
-"""
 
 
 def test_a_late_request_is_told_with_its_test_and_fails_the_run(runs: pytest.Pytester) -> None:

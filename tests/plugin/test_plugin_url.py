@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mockbifrost import MockBifrost, MockBifrostProcess
-from tests.plugin.running import run, run_apart
+from tests.plugin.running import LATE, run, run_apart
 
 SHARED = "version: 1\nstubs:\n  - when: {user: shared}\n    reply: Of the sidecar.\n"
 TEST = """
@@ -32,8 +32,8 @@ def test_files_are_sent(mockbifrost, mockbifrost_sessions):
 
 def test_further_sessions_and_no_waiting(mockbifrost_sessions, mockbifrost_env):
     session = mockbifrost_sessions()
-    session.when(user="slow").reply("After twenty seconds.").pace(ttft="20s")
-    assert ask(session, "slow") == "After twenty seconds."
+    session.when(user="slow").reply("After 29 seconds.").pace(ttft="29s")
+    assert ask(session, "slow") == "After 29 seconds."
 """
 
 
@@ -118,6 +118,14 @@ def test_cassettes_are_sent_and_must_be_played_whole(runs: pytest.Pytester, side
     result.stdout.fnmatch_lines(
         ["1 of the recordings in the test's own cassette were never played:", "  test_it.yaml#1 *"]
     )
+
+
+def test_late_requests_are_told_of_a_sidecar_too(runs: pytest.Pytester, sidecar: MockBifrostProcess) -> None:
+    result = run(runs, LATE, f"--mockbifrost-url={sidecar.url}")
+
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["test_it.py::test_leaves_something_running", "  late request 1 (POST /s/*"])
 
 
 def test_the_seed_of_the_run_reaches_the_sessions(runs: pytest.Pytester, sidecar: MockBifrostProcess) -> None:
