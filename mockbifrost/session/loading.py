@@ -9,7 +9,7 @@ from mockbifrost.gateway.configure import reconfigured
 from mockbifrost.scenario.loaded import LoadedScenario
 from mockbifrost.session.assembly import compiled, merged_settings
 from mockbifrost.session.replaying import ReplayFiles
-from mockbifrost.session.session import Session
+from mockbifrost.session.session import LOADED, Session
 
 
 def load(session: Session, scenarios: Sequence[LoadedScenario], replays: ReplayFiles | None = None) -> frozenset[str]:
@@ -21,7 +21,7 @@ def load(session: Session, scenarios: Sequence[LoadedScenario], replays: ReplayF
     settings = merged_settings(scenarios, session.gateway.settings)
     number = session.loads + 1
     found = compiled(scenarios, keep_seeds=True, replays=replays)
-    stubs = [replace(stub, id=f"loaded#{number}.{place}") for place, stub in enumerate(found)]
+    stubs = [replace(stub, id=f"{LOADED}{number}.{place}") for place, stub in enumerate(found)]
     session.gateway = reconfigured(session.gateway, settings, keep_version=not session.own_version)
     session.add(stubs)
     session.loads = number

@@ -37,6 +37,8 @@ from mockbifrost.wire.headers import RequestHeaders
 from mockbifrost.wire.jsontypes import JsonObject
 from mockbifrost.wire.request import InvalidBody
 
+LOADED: Final = "loaded#"
+"""How the ids of stubs begin that came with a scenario while the server ran."""
 CONVERSATIONS: Final = 10_000
 """So many conversations keep their place in sequences that count by conversation."""
 MOST_KEPT: Final = 64
@@ -327,7 +329,7 @@ class Session:
         return self._begun(received, self.calls.alone(), outcome, (), self.clock.elapsed_s(), None, None, False)
 
     def add(self, stubs: Sequence[Stub]) -> None:
-        """Put stubs in front of those of the files, behind those added before."""
+        """Put stubs that were loaded in front of those of the files, behind those added before; their ids begin with `LOADED`."""
         self._set_own(Layer([*self.stubs.own.added, *stubs]))
 
     def play(self, recordings: Recordings) -> None:
@@ -340,10 +342,17 @@ class Session:
         self.kept = dict([*kept, *cassettes.items()][-MOST_KEPT:])
 
     def put(self, stub: Stub) -> None:
-        """Put a stub into the place of the one with its id, or behind the others that were added."""
+        """Put a stub into the place of the one with its id; a new one behind those put before, in front of all that was loaded.
+
+        So what a test says for itself goes before the files that it was given.
+        """
         own = {one.id: one for one in self.stubs.own.added}
+        known = stub.id in own
         own[stub.id] = stub
-        self._set_own(Layer(own.values()))
+        added = list(own.values())
+        if not known:
+            added.sort(key=lambda one: one.id.startswith(LOADED))
+        self._set_own(Layer(added))
 
     def clear_stubs(self) -> int:
         """Remove the stubs that were added, with what they counted; those of the files stay. How many there were."""
