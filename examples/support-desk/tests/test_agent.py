@@ -33,10 +33,10 @@ def test_other_orders_are_not(mockbifrost: Session, orders: Orders, number: str,
 
 def test_a_model_that_refunds_too_eagerly_is_held_back(mockbifrost: Session, orders: Orders) -> None:
     # Stubs of this test, before those of the file: here the model skips the look-up, and asks for too much.
-    mockbifrost.when(user="order 43").reply(tool_calls=[{"refund_order": {"order_id": "43"}}]).priority(1)
+    mockbifrost.when(user="order 43").reply(tool_calls=[{"refund_order": {"order_id": "43"}}])
     mockbifrost.when(tool_result={"name": "refund_order", "text": "can't be refunded"}).reply(
         tool_calls=[{"final_result": {"refunded": False, "message": "It has not arrived yet."}}]
-    ).priority(1)
+    )
 
     assert handle("I want my money back for order 43.", orders).message == "It has not arrived yet."
     assert orders.refunded == []

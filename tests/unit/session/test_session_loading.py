@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockbifrost.errors import ScenarioError
-from mockbifrost.scenario.load import load_text
+from mockbifrost.scenario.compile import compile_stub
+from mockbifrost.scenario.load import load_text, stub_from_mapping
 from mockbifrost.session.assembly import assemble
 from mockbifrost.session.loading import load
 from mockbifrost.session.registry import Sessions
@@ -143,3 +144,13 @@ def test_a_version_that_was_chosen_beats_that_of_what_is_loaded(of_server: bool)
 
     assert (session.gateway.profile.name, own.gateway.profile.name) == ("2.2", "1.6")
     assert list(session.gateway.providers) == list(own.gateway.providers) == ["mine"]
+
+
+def test_what_a_test_says_for_itself_goes_before_what_it_loaded() -> None:
+    session = open_session("version: 1")
+    load(session, [load_text(stubs("- {when: {user: hi}, reply: Loaded.}"), "given.yaml")])
+    for number, said in enumerate(["First.", "Second."]):
+        model = stub_from_mapping({"when": {"user": "hi"}, "times": 1, "reply": said}, "test_x.py", number).model
+        session.put(compile_stub(model, id=f"own#{number}", source="test_x.py", line=number))
+
+    assert [ask_in(session, chat("hi")).text for _ in range(4)] == ["First.", "Second.", "Loaded.", "Loaded."]
