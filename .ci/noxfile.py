@@ -150,9 +150,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """The package, the tests and these scripts, all strict."""
+    """The package, the tests and these scripts, all strict; then what a strict user sees of the package."""
     install(session, "test", "clients", "types")
     session.run("mypy")
+    pytest(session, "tests/plugin/test_api_typing.py")
 
 
 def built(session: nox.Session, *what: str) -> Path:

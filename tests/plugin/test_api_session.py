@@ -125,12 +125,12 @@ def test_what_is_loaded_twice_counts_apart(mock: Session) -> None:
     assert [say(mock).text for _ in range(5)] == ["first", "first text", "second", "second text", "Files."]
 
 
-def test_what_is_loaded_comes_behind_what_was_added_before(mock: Session) -> None:
+def test_what_is_loaded_comes_behind_all_that_the_test_says_for_itself(mock: Session) -> None:
     mock.when(user="hello").reply("Added.").times(1)
     mock.load({"version": 1, "stubs": [{"times": 1, "reply": "Loaded."}]})
     mock.when(user="hello").reply("Added later.").times(1)
 
-    assert [say(mock).text for _ in range(4)] == ["Added.", "Loaded.", "Added later.", "Files."]
+    assert [say(mock).text for _ in range(4)] == ["Added.", "Added later.", "Loaded.", "Files."]
 
 
 def test_settings_that_are_loaded_override_the_servers(mock: Session) -> None:
