@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mockbifrost.api.assertions import Sought
 from mockbifrost.api.process import MockBifrostProcess
 from mockbifrost.api.remote import RemoteBifrost, connect
 from mockbifrost.api.request import Answered, Call, Mismatch, NearMiss, Place, Request, Try
@@ -35,7 +34,6 @@ __all__ = [
     "Session",
     "SessionClock",
     "Snapshot",
-    "Sought",
     "Step",
     "StubState",
     "ToolCall",

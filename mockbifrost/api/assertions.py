@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn, TypedDict, cast, get_type_hints
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 import orjson
 
@@ -17,53 +17,20 @@ from mockbifrost.errors import UsageError, VerificationError
 from mockbifrost.match.expectation import Expectation, Mismatch
 from mockbifrost.scenario.expect import expectation_of
 from mockbifrost.scenario.load import stub_from_mapping
+from mockbifrost.scenario.when_model import WhenModel
 from mockbifrost.session.asked import attempts_of, conversation_of, differences, said
 from mockbifrost.vocabulary.node import did_you_mean
 from mockbifrost.wire.redact import redact_text
 from mockbifrost.wire.sse import Decoder
+
+if TYPE_CHECKING:
+    pass
 
 LISTED: Final = 20
 """So many requests are listed: the first ones, and the latest."""
 FIRST: Final = 5
 WIDEST: Final = 400
 """Characters of what was wanted, as it is repeated."""
-
-TextWanted = str | Mapping[str, object]
-"""A text that must occur, or a text matcher."""
-NumberWanted = int | str | Sequence[int | str]
-"""A number, a range as `"1..3"`, or some of them."""
-
-
-class Sought(TypedDict, total=False):
-    """What a request must be: the keys of `when`, each as a stub takes it, then what became of the request.
-
-    `status`: of the response, or one of some. `streamed`: whether the response was a stream. `error`: the name of the mock's own error, or
-    type or code of the error that the client got; True for any, False for none.
-    """
-
-    provider: str | Sequence[str]
-    model: str | Sequence[str]
-    key: TextWanted
-    attempt: NumberWanted
-    fallback: NumberWanted
-    user: TextWanted
-    task: TextWanted
-    system: TextWanted
-    last: TextWanted
-    messages: Sequence[TextWanted]
-    turn: NumberWanted
-    tools: Sequence[str]
-    tool_result: str | Mapping[str, object] | Sequence[str | Mapping[str, object]]
-    stream: bool
-    n: int
-    response_format: TextWanted
-    virtual_key: TextWanted
-    headers: Mapping[str, TextWanted | None]
-    body: Mapping[str, object]
-    status: int | Sequence[int]
-    streamed: bool
-    error: str | bool
-
 
 OUTCOME: Final = ("status", "streamed", "error")
 """The keys that `when` has not."""
@@ -137,7 +104,7 @@ def search_of(wanted: Mapping[str, object], source: str, line: int) -> Search:
 
 
 NAMELESS: Final = "in_stream"
-KEYS: Final = tuple(get_type_hints(Sought))
+KEYS: Final = (*WhenModel.known_keys(), *OUTCOME)
 
 
 def errors_of(request: Request) -> tuple[str, ...]:

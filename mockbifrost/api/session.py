@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from mockbifrost.api import assertions
-from mockbifrost.api.assertions import Sought
 from mockbifrost.api.link import Entries, Link
 from mockbifrost.api.request import Call, Place, Request, calls_of
 from mockbifrost.api.snapshot import Snapshot
@@ -29,7 +28,7 @@ from mockbifrost.vocabulary.durations import parse_duration
 if TYPE_CHECKING:  # what annotations name is not needed at run time
     from typing import Unpack
 
-    from mockbifrost.api.words import DefaultsDict, GatewayDict, ScenarioDict, WhenDict
+    from mockbifrost.api.words import DefaultsDict, GatewayDict, ScenarioDict, Sought, WhenDict
 
 LONGEST_S: Final = 1e10
 SLICE_S: Final = 0.25

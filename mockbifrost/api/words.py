@@ -129,6 +129,18 @@ class WhenDict(TypedDict, total=False):
     body: JsonMapping
 
 
+class Sought(WhenDict, total=False):
+    """What a request must be: the keys of `when`, each as a stub takes it, then what became of the request.
+
+    `status`: of the response, or one of some. `streamed`: whether the response was a stream. `error`: the name of the mock's own error, or
+    type or code of the error that the client got; True for any, False for none.
+    """
+
+    status: int | Sequence[int]
+    streamed: bool
+    error: str | bool
+
+
 class ToolCallDict(TypedDict, total=False):
     """A call of a tool, written out. Short is `{name: {arguments}}`, or just the name."""
 

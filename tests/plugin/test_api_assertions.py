@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mockbifrost import MockBifrost, ScenarioError, Session, UsageError, VerificationError
-from mockbifrost.api.assertions import LISTED, OUTCOME, Sought, errors_of, search_of, traffic
+from mockbifrost.api.assertions import KEYS, LISTED, OUTCOME, errors_of, search_of, traffic
+from mockbifrost.api.words import Sought
 from mockbifrost.scenario.when_model import WhenModel
 from tests.inside import port_of
 from tests.plugin.saying import say
@@ -88,7 +89,7 @@ def test_an_attempt_of_a_fallback_is_found(mock: Session) -> None:
 def test_what_can_be_sought_is_what_when_takes_and_what_became_of_it() -> None:
     written = {field.alias or name for name, field in WhenModel.model_fields.items()}
 
-    assert set(Sought.__annotations__) == written | set(OUTCOME)
+    assert Sought.__required_keys__ | Sought.__optional_keys__ == set(KEYS) == written | set(OUTCOME)
 
 
 def test_a_body_that_can_not_be_understood_fits_no_expectation(mock: Session) -> None:
