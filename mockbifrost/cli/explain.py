@@ -8,7 +8,7 @@ from typing import IO
 
 import click
 
-from mockbifrost.errors import CassetteError, ScenarioError
+from mockbifrost.errors import CassetteError, ScenarioError, UsageError
 
 
 @click.command()
@@ -17,12 +17,19 @@ from mockbifrost.errors import CassetteError, ScenarioError
 @click.option(
     "--session", "name", default=None, help="The session whose stubs are asked; the default one if not given."
 )
+@click.option("--exact", is_flag=True, help="As of `serve`: a recorded stream answers only a request for a stream.")
+@click.option(
+    "--ignore", multiple=True, metavar="PATH", help="As of `serve`: what of a request does not count for recordings."
+)
 @click.option("--all", "whole", is_flag=True, help="Show every stub, not only the first twenty.")
-def explain(path: Path, request_file: IO[bytes], name: str | None, whole: bool) -> None:
+def explain(
+    path: Path, request_file: IO[bytes], name: str | None, exact: bool, ignore: tuple[str, ...], whole: bool
+) -> None:
     """Explain a request body against a scenario, a cassette or a folder of them.
 
     Exit 0: a stub or a recording answers; 1: none does; 2: wrong usage.
     """
+    from mockbifrost.cassette.keys import Ignore
     from mockbifrost.cassette.recordings import Matching, Recordings
     from mockbifrost.cassette.redact import Redactor
     from mockbifrost.session.assembly import assemble
@@ -34,7 +41,7 @@ def explain(path: Path, request_file: IO[bytes], name: str | None, whole: bool) 
 
     try:
         sources = read_sources([path])
-        recordings = Recordings(sources.cassettes, Matching(redact=Redactor().redacted_body))
+        recordings = Recordings(sources.cassettes, Matching(Ignore(ignore), exact, redact=Redactor().redacted_body))
         assembly = assemble(sources.scenarios, recordings)
         sessions = Sessions(assembly.common, assembly.named)
         session = sessions.find(name or DEFAULT)
@@ -45,6 +52,8 @@ def explain(path: Path, request_file: IO[bytes], name: str | None, whole: bool) 
     except (ScenarioError, CassetteError) as error:
         click.echo(str(error), err=True)
         sys.exit(1)
+    except UsageError as error:
+        raise click.UsageError(str(error)) from None
     except InvalidBody as error:
         raise click.UsageError(f"{request_file.name} is no request that the gateway can decode: {error}") from None
     click.echo(found.text(10**9 if whole else SHOWN))

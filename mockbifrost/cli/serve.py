@@ -237,6 +237,10 @@ def finish_recording(recorder: Recorder) -> None:
         sys.exit(2)
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def served(
     scenarios: Sequence[LoadedScenario],
     recordings: Recordings,
@@ -247,9 +251,9 @@ def served(
     parts: list[str] = []
     if scenarios:
         stubs = sum([len(scenario.model.stubs) for scenario in scenarios])
-        parts.append(f"{stubs} stubs from {len(scenarios)} {'file' if len(scenarios) == 1 else 'files'}")
+        parts.append(f"{stubs} stubs from {_counted(len(scenarios), 'file')}")
     if cassettes:
-        parts.append(f"{len(recordings)} recordings from {cassettes} {'cassette' if cassettes == 1 else 'cassettes'}")
+        parts.append(f"{_counted(len(recordings), 'recording')} from {_counted(cassettes, 'cassette')}")
     if upstream is not None:
         parts.append(f"the {upstream.kind} {upstream.origin}")
     return " and ".join(parts)

@@ -269,5 +269,6 @@ def _said_of(request: Posted | RecordedRequest) -> str:
 
 def _in_words(interaction: Interaction) -> str:
     response = interaction.response
-    pieces = f"{len(response.pieces)} chunks" if response.is_stream else f"{len(response.body)} bytes"
+    count = len(response.pieces)
+    pieces = f"{count} {'chunk' if count == 1 else 'chunks'}" if response.is_stream else f"{len(response.body)} bytes"
     return f"{_said_of(interaction.request)} {response.status}, {pieces} in {response.took_ms / 1000:.1f} s"
