@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx2  # noqa: F401 - a run of pytest inside a test takes away what it was the first to import, and half of it stays
 import pytest
 
 from mockbifrost import MockBifrost, Session

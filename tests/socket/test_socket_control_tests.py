@@ -97,7 +97,7 @@ def test_a_stub_stands_where_the_code_says(server: MockBifrost, mock: Session) -
         ("/stubs/mine?file=a&line=x", {"reply": "x"}, "line must be the number of a line, not 'x'."),
         ("/stubs/mine?file=a&line=0", {"reply": "x"}, "line must be the number of a line, not '0'."),
         ("/stubs/mine?file=a", b"reply: x", "The body is no JSON: "),
-        ("/stubs/mine?fil=a", {"reply": "x"}, "There is no parameter 'fil'; there are file and line."),
+        ("/stubs/mine?fil=a", {"reply": "x"}, "There is no parameter 'fil'; there are file, line and defaults."),
         ("/stubs/my%20stub", {"reply": "x"}, "'my stub' is no id of a stub: 1 to 200 printable characters without "),
         (f"/stubs/{'x' * 201}", {"reply": "x"}, f"{'x' * 50!r} is no id of a stub"),
     ],
