@@ -27,13 +27,11 @@ nox.options.reuse_venv = "yes"
 
 
 PARALLEL = ("--numprocesses=auto",)
-# What the main lane has proved already is proved again with fewer examples, and what may differ between Pythons once each.
-ELSEWHERE = (
+# What may differ between Pythons; on the newest one also what the main lane has proved already, with fewer examples.
+BETWEEN = (
     *PARALLEL,
     "--hypothesis-profile=few",
-    "tests/unit",
     "tests/app",
-    "tests/golden",
     "tests/test_cassettes.py",
     "tests/plugin/test_api_session.py",
     "tests/plugin/test_api_when.py",
@@ -45,6 +43,7 @@ ELSEWHERE = (
     "tests/socket/test_socket_http.py",
     "tests/socket/test_socket_streams.py",
 )
+ELSEWHERE = (*BETWEEN, "tests/unit", "tests/golden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def pythons(session: nox.Session) -> None:
     if session.python == f"{sys.version_info.major}.{sys.version_info.minor}":
         session.skip("the main lane runs on this one")
     install(session, "test")
-    pytest(session, *ELSEWHERE)
+    pytest(session, *(ELSEWHERE if session.python == PYTHONS[-1] else BETWEEN))
 
 
 @nox.session(python=PYTHONS[0])
