@@ -27,7 +27,7 @@ nox.options.reuse_venv = "yes"
 
 
 PARALLEL = ("--numprocesses=auto",)
-# What may differ between Pythons, with fewer examples; on the newest one more of what the main lane has proved already.
+# What may differ between Pythons, with fewer examples.
 BETWEEN = (
     *PARALLEL,
     "--hypothesis-profile=few",
@@ -43,7 +43,6 @@ BETWEEN = (
     "tests/socket/test_socket_http.py",
     "tests/socket/test_socket_streams.py",
 )
-NEWEST = (*BETWEEN, "tests/unit/cassette", "tests/unit/match", "tests/unit/session", "tests/unit/wire")
 # With the oldest dependencies everything but the clients.
 ELSEWHERE = (*PARALLEL, "--hypothesis-profile=few", "--ignore=tests/clients", "--ignore=tests/docs")
 
@@ -143,7 +142,7 @@ def pythons(session: nox.Session) -> None:
     if session.python == f"{sys.version_info.major}.{sys.version_info.minor}":
         session.skip("the main lane runs on this one")
     install(session, "test")
-    pytest(session, *(NEWEST if session.python == PYTHONS[-1] else BETWEEN))
+    pytest(session, *BETWEEN)
 
 
 @nox.session(python=PYTHONS[0])

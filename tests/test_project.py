@@ -96,7 +96,7 @@ def test_the_readme_is_short() -> None:
 
 
 def test_the_readme_and_ci_run_the_tests_alike() -> None:
-    (command,) = re.findall(r"^bash -c '(.+)'$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+    (command,) = re.findall(r"^ *bash -c '(.+)'$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert command in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
 
