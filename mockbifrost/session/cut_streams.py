@@ -36,21 +36,33 @@ class _Part:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A message of the assistant: its text without the white space around it, and the ids of its tool calls."""
+
+    text: str
+    calls: frozenset[str]
+
+
 def cut_streams(entries: Iterable[Entry]) -> tuple[list[Told], list[Told]]:
     """Those whose beginning the client sent on as if it were all, and those that were only not asked for again."""
     journal = list(entries)
+    cut = [place for place, entry in enumerate(journal) if _was_cut(entry)]
     taken: list[Told] = []
     dropped: list[Told] = []
-    for place, entry in enumerate(journal):
-        outcome = entry.outcome
-        if outcome is None or not outcome.cut or outcome.broken is not None:
-            continue
-        if entry.played is None or entry.played.closed:
-            continue  # who has left knows that it is not the whole
+    if not cut:
+        return taken, dropped
+    answers = [_answers_in(entry) for entry in journal]
+    for place in cut:
+        entry = journal[place]
         part = _part(entry)
         what = f"The stream of request {entry.number} ({said(conversation_of(entry.body))}) was cut{_after(part)}"
-        had = _times(entry, part)
-        follows = (one for one in journal[place + 1 :] if _asks_again(one, entry) or _times(one, part) > had)
+        had = _times(answers[place], part)
+        follows = (
+            one
+            for one, theirs in zip(journal[place + 1 :], answers[place + 1 :], strict=True)
+            if _asks_again(one, entry) or _times(theirs, part) > had
+        )
         follower = next(follows, None)
         if follower is None:
             dropped.append((entry.number, f"{what}, and nothing was asked again.\n  came: {_came(part)}\n{DO}"))
@@ -58,6 +70,14 @@ def cut_streams(entries: Iterable[Entry]) -> tuple[list[Told], list[Told]]:
             text = f"{what}, and request {follower.number} goes on as if what had come were the whole answer."
             taken.append((entry.number, f"{text}\n  came: {_came(part)}\n{DO}"))
     return taken, dropped
+
+
+def _was_cut(entry: Entry) -> bool:
+    """Whether it was cut while its client was there: who has left knows that it is not the whole."""
+    outcome = entry.outcome
+    if outcome is None or not outcome.cut or outcome.broken is not None:
+        return False
+    return entry.played is not None and not entry.played.closed
 
 
 def _after(part: _Part) -> str:
@@ -103,18 +123,24 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _times(entry: Entry, part: _Part) -> int:
-    """How often a request has the part among its messages, as something that the assistant said."""
+def _answers_in(entry: Entry) -> list[_Answer]:
+    """What a request has among its messages as something that the assistant said."""
     conversation = conversation_of(entry.body)
     messages: Iterable[RequestMessage] = conversation.messages if conversation is not None else ()
-    return sum([message.role == "assistant" and _is(message, part) for message in messages])
+    return [
+        _Answer(
+            (message.text() or "").strip(),
+            frozenset([call.id for call in message.tool_calls or () if call.id is not None]),
+        )
+        for message in messages
+        if message.role == "assistant"
+    ]
 
 
-def _is(message: RequestMessage, part: _Part) -> bool:
+def _times(answers: Iterable[_Answer], part: _Part) -> int:
+    """How often the part is among them."""
     text = part.text.strip()
-    if text and (message.text() or "").strip() == text:
-        return True
-    return bool(part.calls & {call.id for call in message.tool_calls or () if call.id is not None})
+    return sum([bool((text and answer.text == text) or part.calls & answer.calls) for answer in answers])
 
 
 def _asks_again(entry: Entry, cut: Entry) -> bool:
