@@ -6,24 +6,23 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from mockbifrost.cassette.compression import UndecodableError, decoded
 from mockbifrost.cassette.interaction import (
+    SOURCES,
     About,
     Headers,
     Interaction,
     Piece,
     RecordedRequest,
     RecordedResponse,
-    Source,
 )
 from mockbifrost.cassette.json_layout import LAYOUTS, compact, restored
 from mockbifrost.cassette.writing import ABOUT, EXTRAS
 from mockbifrost.errors import Finding
 from mockbifrost.vocabulary.node import described
 
-_SOURCES: Final = ("gateway", "provider")
 _KNOWN: Final = frozenset({*ABOUT, "request_layout", "layout", "pieces", "replaces"})
 _DEEPEST: Final = 200
 _MOST: Final = 64 * 1024 * 1024
@@ -265,10 +264,10 @@ class _Item:
                 raise _WrongError(path, f"`{name}` must be text, got {described(text)}", "put it in quotes")
             texts[name] = text
         source = texts.pop("source")
-        if source is not None and source not in _SOURCES:
+        if source is not None and source not in SOURCES:
             path = f"response.{EXTRAS}.source"
             raise _WrongError(path, f"`source` must be gateway or provider, got {source!r}", "write one of the two")
-        return About(source=cast("Source | None", source), **texts)
+        return About(source=source, **texts)
 
     def _number_of(self, replaces: object) -> int | None:
         if replaces is None or (type(replaces) is int and replaces > 0):

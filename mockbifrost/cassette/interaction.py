@@ -11,6 +11,7 @@ from mockbifrost.values import value
 
 Source = Literal["gateway", "provider"]
 """Who answered: a Bifrost, whose answers are replayed as they are, or a provider, around which the gateway is simulated."""
+SOURCES: Final[tuple[Source, ...]] = ("gateway", "provider")
 Headers = tuple[tuple[str, str], ...]
 """Names in lower case, in the order in which they came; a name may come twice."""
 CHAT: Final = "/chat/completions"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
 
+from mockbifrost.cassette.interaction import SOURCES, Source
 from mockbifrost.cassette.keys import normalised
 from mockbifrost.cassette.recordings import Recording, Recordings, body_of
 from mockbifrost.match.attempt import Attempt
@@ -34,17 +36,16 @@ def near_misses(recordings: Recordings, attempt: Attempt, tally: Tally) -> list[
         reason = _why_not(recordings, same, attempt, tally)
         return [_miss(recording, 1, (), reason) for recording in same[-NEAREST:]]
     body = recordings.comparable(attempt.conversation.body)
-    ranked = sorted(
-        [
-            (_distance(_recorded(one, recordings), _compared(one, body, recordings)), number)
-            for number, one in enumerate(recordings)
-        ]
-    )[:LOOKED_AT]
-    texts = _words(_last(body))
-    nearest = sorted(
-        [(apart - 0.5 * _alike(_recorded(recordings.all[at], recordings), texts), at) for apart, at in ranked]
-    )
-    return [_differing(recordings.all[at], recordings, body) for _apart, at in nearest[:NEAREST]]
+    came = {source: _compared(body, source, recordings) for source in SOURCES}
+    apart = [(_distance(_recorded(one, recordings), came[one.source]), at) for at, one in enumerate(recordings)]
+    words = _words(_last(body))
+    nearest: list[tuple[float, int, Mapping[str, Any]]] = []
+    for distance, at in sorted(apart)[:LOOKED_AT]:
+        recorded = _recorded(recordings.all[at], recordings)
+        nearest.append((distance - 0.5 * _alike(recorded, words), at, recorded))
+    nearest.sort(key=itemgetter(0, 1))
+    found = [(recordings.all[at], recorded) for _distance, at, recorded in nearest[:NEAREST]]
+    return [_differing(one, recorded, came[one.source]) for one, recorded in found]
 
 
 def _last(body: Mapping[str, Any]) -> Any:
@@ -74,16 +75,16 @@ def _miss(recording: Recording, fields: int, mismatches: tuple[Mismatch, ...], r
     return NearMiss(ref.name, ref.source, ref.line, fields, mismatches, reason)
 
 
-def _compared(recording: Recording, body: Mapping[str, Any], recordings: Recordings) -> dict[str, Any]:
-    """A body as it counts beside this recording: what a gateway was asked, or what a provider was."""
-    if recording.source == "provider":
+def _compared(body: Mapping[str, Any], source: Source, recordings: Recordings) -> dict[str, Any]:
+    """A body as it counts beside recordings of this source: what a gateway was asked, or what a provider was."""
+    if source == "provider":
         model = body.get("model")
         body = raw_request_json(body, model.rpartition("/")[2] if isinstance(model, str) else "", stream=False)
     return normalised(body, recordings.matching.ignore)
 
 
 def _recorded(recording: Recording, recordings: Recordings) -> Mapping[str, Any]:
-    return _compared(recording, body_of(recording.interaction) or {}, recordings)
+    return _compared(body_of(recording.interaction) or {}, recording.source, recordings)
 
 
 def _distance(want: Mapping[str, Any], got: Mapping[str, Any]) -> float:
@@ -107,9 +108,7 @@ def _words(message: Any) -> str:
     return content if isinstance(content, str) else orjson.dumps(content).decode()
 
 
-def _differing(recording: Recording, recordings: Recordings, body: Mapping[str, Any]) -> NearMiss:
-    want = _recorded(recording, recordings)
-    got = _compared(recording, body, recordings)
+def _differing(recording: Recording, want: Mapping[str, Any], got: Mapping[str, Any]) -> NearMiss:
     found = list(differences(want, got))
     told = found[:DIFFERENCES]
     if len(found) > DIFFERENCES:
