@@ -13,6 +13,8 @@ from typing import Final, Literal
 ClockMode = Literal["fixed", "flow", "real"]
 CLOCK_MODES: Final[tuple[ClockMode, ...]] = ("fixed", "flow", "real")
 
+LONGEST_S: Final = 1e10
+"""No session's clock is moved further at once: seconds."""
 EPOCH_S: Final = 1_767_225_600
 """The instant at which every session's clock starts (2026-01-01T00:00:00Z), so that `created` is the same in every run."""
 

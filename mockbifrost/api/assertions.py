@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn, cast
+from typing import Final, NoReturn, cast
 
 import orjson
 
@@ -19,12 +19,9 @@ from mockbifrost.scenario.expect import expectation_of
 from mockbifrost.scenario.load import stub_from_mapping
 from mockbifrost.scenario.when_model import WhenModel
 from mockbifrost.session.asked import attempts_of, conversation_of, differences, said
-from mockbifrost.vocabulary.node import did_you_mean
+from mockbifrost.vocabulary.node import counted, did_you_mean
 from mockbifrost.wire.redact import redact_text
 from mockbifrost.wire.sse import Decoder
-
-if TYPE_CHECKING:
-    pass
 
 LISTED: Final = 20
 """So many requests are listed: the first ones, and the latest."""
@@ -151,7 +148,7 @@ def assert_called(requests: Sequence[Request], search: Search, times: int | None
     if came == times or (times is None and came):
         return
     what = "request" if each else "call"
-    wanted = f"at least 1 {what}" if times is None else _count(times, what)
+    wanted = f"at least 1 {what}" if times is None else counted(times, what)
     do = (
         f"if the code under test should ask that often, say times={came}; else look for why it asks again"
         if times is not None and came > times
@@ -189,7 +186,7 @@ def assert_order(requests: Sequence[Request], searches: Sequence[Search], *, str
         further = calls[place].requests[0]
         do = "if the further call is meant, add it to the order, or leave out strict"
         title = (
-            f"Wanted {_count(len(searches), 'call')} in this order and no other, got request {further.number} as well."
+            f"Wanted {counted(len(searches), 'call')} in this order and no other, got request {further.number} as well."
         )
         _fail(title, requests, None, do)
 
@@ -246,7 +243,7 @@ def fail_waiting(
     if open_ and not started:
         do = "let the code under test read the stream to its end or close it, or wait with started=True"
     _fail(
-        f"Waited {timeout_s:g} s for {_count(count, 'request')}{_with(search)}, {got}.",
+        f"Waited {timeout_s:g} s for {counted(count, 'request')}{_with(search)}, {got}.",
         requests,
         search,
         do,
@@ -264,10 +261,6 @@ def _fits(call: Call, search: Search) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------------------ texts
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _with(search: Search) -> str:
@@ -320,7 +313,7 @@ def in_one_line(request: Request) -> str:
         f"{request.number}. call {request.call}{retry}, {status} {kind}, {said(conversation_of(body))}, {_who(request)}"
     )
     if request.client_closed_at_chunk is not None:
-        line += f", cancelled after {_count(request.client_closed_at_chunk, 'chunk')}"
+        line += f", cancelled after {counted(request.client_closed_at_chunk, 'chunk')}"
     return line + (", still open" if request.open else "")
 
 

@@ -24,7 +24,7 @@ from mockbifrost.cassette.recordings import OnEnd
 from mockbifrost.clock import ClockMode
 from mockbifrost.errors import ServerStartError, UsageError
 from mockbifrost.serve.addresses import CONTROL_TOKEN, origin_of
-from mockbifrost.serve.upstream_settings import UpstreamSettings
+from mockbifrost.serve.upstream_settings import UPSTREAM_KEY, UpstreamSettings, key_from_environment
 from mockbifrost.wire.profiles import ProfileName
 
 START_TIMEOUT_S: Final = 60.0
@@ -35,7 +35,6 @@ PACKAGE: Final = Path(__file__).resolve().parents[2]
 """Where the package lies: the other process must find the same."""
 NOTHING: Final = "version: 1\nstubs: []\n"
 """What is served where nothing is given: as in this process, nothing is answered that no stub answers."""
-UPSTREAM_KEY: Final = "MOCKBIFROST_UPSTREAM_KEY"
 
 
 class MockBifrostProcess(AnyServer):
@@ -70,7 +69,7 @@ class MockBifrostProcess(AnyServer):
         self._scenarios = [scenarios] if isinstance(scenarios, str | Path) else list(scenarios)
         self._host = host
         self._token = token if token is not None else os.environ.get(CONTROL_TOKEN) or None
-        self._upstream_key = upstream.key if isinstance(upstream, UpstreamSettings) else os.environ.get(UPSTREAM_KEY)
+        self._upstream_key = upstream.key if isinstance(upstream, UpstreamSettings) else key_from_environment()
         named = {
             "host": host,
             "port": port,

@@ -15,7 +15,7 @@ from mockbifrost.api.link import Entries, Link
 from mockbifrost.api.request import Call, Place, Request, calls_of
 from mockbifrost.api.snapshot import Snapshot
 from mockbifrost.api.when import When
-from mockbifrost.clock import CLOCK_MODES, ClockMode, Deadline
+from mockbifrost.clock import CLOCK_MODES, LONGEST_S, ClockMode, Deadline
 from mockbifrost.errors import SessionFinishedError, UsageError, VerificationError
 from mockbifrost.gateway.ledger import Row
 from mockbifrost.scenario.load import defaults_from_mapping
@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # what annotations name is not needed at run time
 
     from mockbifrost.api.words import DefaultsDict, GatewayDict, ScenarioDict, Sought, WhenDict
 
-LONGEST_S: Final = 1e10
 SLICE_S: Final = 0.25
 """A thread that waits for async code is done after so many seconds at the latest, whatever becomes of that code."""
 NO_JOURNAL: Final = "the session's journal is empty: no request has come in yet"

@@ -12,6 +12,7 @@ import orjson
 
 from mockbifrost.cassette.interaction import Interaction, RecordedResponse
 from mockbifrost.values import value
+from mockbifrost.vocabulary.node import counted
 from mockbifrost.wire.sse import DONE_DATA, Decoder
 
 Severity = Literal["error", "warning", "info"]
@@ -221,20 +222,13 @@ def report_text(report: Report) -> str:
         for one in drifted:
             counts[one.severity] += 1
     changed = sum([bool(drifted) for _interaction, drifted in report])
-    total = f"{len(report)} interaction{'' if len(report) == 1 else 's'}"
+    total = counted(len(report), "interaction")
     if not changed:
         return f"{total}: nothing has drifted."
-    parts = [
-        _counted(counts["error"], "error"),
-        _counted(counts["warning"], "warning"),
-        _counted(counts["info"], "new field"),
-    ]
-    lines.append(f"{total}, {changed} drifted: {', '.join(filter(None, parts))}.")
+    words: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "new field"}
+    parts = [counted(counts[severity], what) for severity, what in words.items() if counts[severity]]
+    lines.append(f"{total}, {changed} drifted: {', '.join(parts)}.")
     return "\n".join(lines)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}" if count else ""
 
 
 def report_json(report: Report) -> str:

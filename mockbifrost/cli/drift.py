@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,11 +52,10 @@ def drift(
     from mockbifrost.cassette.drift import fails, report_json, report_text
     from mockbifrost.cassette.format import read_cassette
     from mockbifrost.serve.asking_again import ask_again
-    from mockbifrost.serve.upstream_settings import upstream_of
+    from mockbifrost.serve.upstream_settings import key_from_environment, upstream_of
 
     try:
-        key = os.environ.get("MOCKBIFROST_UPSTREAM_KEY") or None
-        settings = upstream_of(upstream, upstream_kind, timeout_s=timeout, key=key)
+        settings = upstream_of(upstream, upstream_kind, timeout_s=timeout, key=key_from_environment())
         interactions = [one for one in read_cassette(cassette).interactions if one.request.is_chat]
     except UsageError as error:
         raise click.UsageError(str(error)) from None

@@ -237,10 +237,6 @@ def finish_recording(recorder: Recorder) -> None:
         sys.exit(2)
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def served(
     scenarios: Sequence[LoadedScenario],
     recordings: Recordings,
@@ -248,12 +244,14 @@ def served(
     upstream: UpstreamSettings | None = None,
 ) -> str:
     """How much is served, in words."""
+    from mockbifrost.vocabulary.node import counted
+
     parts: list[str] = []
     if scenarios:
         stubs = sum([len(scenario.model.stubs) for scenario in scenarios])
-        parts.append(f"{stubs} stubs from {_counted(len(scenarios), 'file')}")
+        parts.append(f"{stubs} stubs from {counted(len(scenarios), 'file')}")
     if cassettes:
-        parts.append(f"{_counted(len(recordings), 'recording')} from {_counted(cassettes, 'cassette')}")
+        parts.append(f"{counted(len(recordings), 'recording')} from {counted(cassettes, 'cassette')}")
     if upstream is not None:
         parts.append(f"the {upstream.kind} {upstream.origin}")
     return " and ".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from mockbifrost.serve.upstream_settings import UpstreamSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-KEY: Final = "MOCKBIFROST_UPSTREAM_KEY"
-"""The variable with the key that the upstream is asked with."""
 MODES: Final = ("none", "once", "new_episodes", "all")
 
 
@@ -60,12 +57,11 @@ def upstream_options(command: Command) -> Command:
 
 def upstream_from(address: str | None, given: Mapping[str, Any]) -> UpstreamSettings | None:
     """The upstream that the options name. Raises UsageError."""
-    from mockbifrost.serve.upstream_settings import upstream_of
+    from mockbifrost.serve.upstream_settings import key_from_environment, upstream_of
 
     if address is None:
         return None
-    key = os.environ.get(KEY) or None
-    return upstream_of(address, given["upstream_kind"], timeout_s=given["timeout_s"], key=key)
+    return upstream_of(address, given["upstream_kind"], timeout_s=given["timeout_s"], key=key_from_environment())
 
 
 def recording_from(

@@ -22,6 +22,7 @@ from mockbifrost.errors import CassetteError, Finding
 from mockbifrost.vocabulary.durations import format_duration
 from mockbifrost.vocabulary.error_names import PROVIDER_ERRORS
 from mockbifrost.vocabulary.gateway_errors import gateway_error
+from mockbifrost.vocabulary.node import counted
 from mockbifrost.vocabulary.settings import Version
 from mockbifrost.wire.request import InvalidBody
 
@@ -303,7 +304,7 @@ def _providers(turns: Sequence[Turn]) -> Sequence[str]:
 
 def _text(cassette: Cassette, turns: Sequence[Turn], stubs: Sequence[_StubText], gateway: Mapping[str, Any]) -> str:
     stem = PurePath(cassette.file.replace("\\", "/")).stem
-    count = f"{len(turns)} interaction{'' if len(turns) == 1 else 's'}"
+    count = counted(len(turns), "interaction")
     lines = [HEADER, comment(f"Converted from {cassette.file}, {count}. Edit it: nothing reads the cassette any more.")]
     head: dict[str, Any] = {"version": 1}
     if stem:

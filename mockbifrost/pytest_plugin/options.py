@@ -7,8 +7,6 @@ from typing import Final
 import pytest
 
 MODES: Final = ("none", "once", "new_episodes", "all")
-KEY: Final = "MOCKBIFROST_UPSTREAM_KEY"
-TOKEN: Final = "MOCKBIFROST_CONTROL_TOKEN"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -24,7 +22,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--mockbifrost-upstream",
         metavar="URL",
-        help=f"Where answers are recorded: a Bifrost or a provider. Its key is taken from {KEY}.",
+        help="Where answers are recorded: a Bifrost or a provider. Its key is taken from MOCKBIFROST_UPSTREAM_KEY.",
     )
     group.addoption(
         "--mockbifrost-upstream-kind",
@@ -35,7 +33,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--mockbifrost-url",
         metavar="URL",
-        help=f"A running server that all tests share, each with a session of its own. Its token is taken from {TOKEN}.",
+        help="A running server that all tests share, each with a session of its own. Its token is taken from "
+        "MOCKBIFROST_CONTROL_TOKEN.",
     )
     group.addoption("--mockbifrost-seed", type=int, metavar="N", help="The seed of sessions whose test names none.")
     group.addoption(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mockbifrost.errors import MockBifrostError
+from mockbifrost.vocabulary.node import counted
 
 if TYPE_CHECKING:
     from mockbifrost.api import Place, Request, Session, Try
@@ -26,7 +27,7 @@ def traffic(session: Session, root: Path) -> str:
         return f"session {session.id}: {error}"
     if not requests:
         return f"session {session.id}: no request came in; clients are given {session.base_url}"
-    head = f"session {session.id}: {_counted(len(requests), 'request')} in {_counted(calls, 'call')}"
+    head = f"session {session.id}: {counted(len(requests), 'request')} in {counted(calls, 'call')}"
     if len(requests) > SHOWN:
         head += f", the last {SHOWN} of them:"
     lines = [head]
@@ -97,10 +98,6 @@ def _place(place: Place, root: Path) -> str:
 
 def _took_s(request: Request) -> float:
     return round(max([one.at_s + one.took_s - request.at_s for one in request.trail], default=0.0), 6)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _cut(text: str, most: int = _LONGEST) -> str:

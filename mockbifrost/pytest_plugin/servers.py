@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mockbifrost.api import MockBifrost, RemoteBifrost, connect
-from mockbifrost.pytest_plugin.options import KEY, TOKEN
 from mockbifrost.pytest_plugin.settings import Options
-from mockbifrost.serve.upstream_settings import upstream_of
+from mockbifrost.serve.addresses import CONTROL_TOKEN
+from mockbifrost.serve.upstream_settings import key_from_environment, upstream_of
 
 if TYPE_CHECKING:
     from mockbifrost.pytest_plugin.marker import Marked
@@ -19,7 +19,7 @@ def shared_server(options: Options) -> MockBifrost | RemoteBifrost:
     """The server of a worker: its own, or the running one, which has files of its own."""
     if options.url is None:
         return MockBifrost(options.scenarios, seed=options.seed)
-    return connect(options.url, os.environ.get(TOKEN) or None)
+    return connect(options.url, os.environ.get(CONTROL_TOKEN) or None)
 
 
 def recording_server(options: Options, marked: Marked, cassette: Path) -> MockBifrost:
@@ -33,7 +33,7 @@ def recording_server(options: Options, marked: Marked, cassette: Path) -> MockBi
         seed=options.seed,
         ignore=marked.ignore or (),
         exact=bool(marked.exact),
-        upstream=upstream_of(options.upstream, options.upstream_kind, key=os.environ.get(KEY) or None),
+        upstream=upstream_of(options.upstream, options.upstream_kind, key=key_from_environment()),
         record_mode=options.record,
         cassette=cassette,
         record_errors=options.record_errors,

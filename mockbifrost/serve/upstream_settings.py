@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -12,6 +13,8 @@ from mockbifrost.serve.addresses import BASE, is_loopback
 
 Kind = Literal["gateway", "provider"]
 """A Bifrost, whose answers are passed on as they are, or a provider, around which the gateway is simulated."""
+UPSTREAM_KEY: Final = "MOCKBIFROST_UPSTREAM_KEY"
+"""The variable with the key that the upstream is asked with."""
 CHAT: Final = "/chat/completions"
 TIMEOUT_S: Final = 60.0
 
@@ -88,8 +91,13 @@ def _parts(address: str) -> SplitResult:
     if parts.username is not None or parts.password is not None:  # not shown again: it holds a secret
         raise UsageError(
             "The upstream's address holds credentials, which others can read from a command line;"
-            " leave them out, and put the key into MOCKBIFROST_UPSTREAM_KEY"
+            f" leave them out, and put the key into {UPSTREAM_KEY}"
         )
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"{address!r} can't be an upstream: give it as http://HOST:PORT or https://HOST/PATH")
     return parts
+
+
+def key_from_environment() -> str | None:
+    """The key that the variable holds; an empty one is none."""
+    return os.environ.get(UPSTREAM_KEY) or None

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.recordings import Matching, OnEnd
-from mockbifrost.clock import CLOCK_MODES
+from mockbifrost.clock import CLOCK_MODES, LONGEST_S
 from mockbifrost.errors import CassetteError, Finding, ScenarioError, UsageError
 from mockbifrost.scenario.compile import NO_DEFAULTS
 from mockbifrost.scenario.load import defaults_from_mapping, load_sent, stub_from_mapping
@@ -33,7 +33,6 @@ _OF_A_SESSION: Final = ("id", "seed", "speed", "clock", "version")
 _OF_A_FILE: Final = ("name", "text", "use", "line")
 _OF_MATCHING: Final = ("ignore", "exact", "on_end")
 LARGEST_LINE: Final = 1_000_000_000
-LONGEST_S: Final = 1e10
 MOST_PATIENCE_S: Final = 20.0
 """So long nobody waits for open responses at the most."""
 

@@ -11,6 +11,7 @@ import orjson
 from mockbifrost.match.compare import shown
 from mockbifrost.session.asked import conversation_of, said
 from mockbifrost.session.journal import Entry
+from mockbifrost.vocabulary.node import counted
 from mockbifrost.wire.redact import redact_text
 from mockbifrost.wire.request import RequestMessage
 from mockbifrost.wire.sse import Decoder
@@ -81,7 +82,7 @@ def _was_cut(entry: Entry) -> bool:
 
 
 def _after(part: _Part) -> str:
-    return f" after {part.chunks} chunk{'s' * (part.chunks != 1)}" if part.chunks else " before its first chunk"
+    return f" after {counted(part.chunks, 'chunk')}" if part.chunks else " before its first chunk"
 
 
 def _came(part: _Part) -> str:

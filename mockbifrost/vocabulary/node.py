@@ -41,6 +41,11 @@ def did_you_mean(name: object, known: Sequence[str], cutoff: float = 0.6) -> str
     return f"did you mean {near[0]!r}?" if near else ""
 
 
+def counted(number: int, what: str) -> str:
+    """`1 request`, `2 requests`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def described(value: object) -> str:
     """A value as a message shows it: `text 'no'`, `the number 42`, `a list`."""
     if value is None:
