@@ -11,12 +11,13 @@ import orjson
 
 from mockbifrost.cassette.interaction import SOURCES, Source
 from mockbifrost.cassette.keys import normalised
-from mockbifrost.cassette.recordings import Recording, Recordings, body_of
+from mockbifrost.cassette.recordings import Recording, Recordings
 from mockbifrost.match.attempt import Attempt
 from mockbifrost.match.compare import SHOWN, likeness, shown
 from mockbifrost.match.expectation import Mismatch
 from mockbifrost.match.near_miss import NEAREST, NearMiss
 from mockbifrost.provider.tally import Tally
+from mockbifrost.wire.jsontypes import object_in
 from mockbifrost.wire.redact import redact_text
 from mockbifrost.wire.upstream import raw_request_json
 
@@ -84,7 +85,7 @@ def _compared(body: Mapping[str, Any], source: Source, recordings: Recordings) -
 
 
 def _recorded(recording: Recording, recordings: Recordings) -> Mapping[str, Any]:
-    return _compared(body_of(recording.interaction) or {}, recording.source, recordings)
+    return _compared(object_in(recording.interaction.request.body) or {}, recording.source, recordings)
 
 
 def _distance(want: Mapping[str, Any], got: Mapping[str, Any]) -> float:

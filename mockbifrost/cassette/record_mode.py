@@ -11,6 +11,7 @@ import orjson
 from mockbifrost.cassette.interaction import Headers, Interaction, RecordedResponse
 from mockbifrost.provider.increments import delta_of
 from mockbifrost.values import value
+from mockbifrost.wire.jsontypes import object_in
 from mockbifrost.wire.sse import DONE_DATA, Decoder
 
 RecordMode = Literal["none", "once", "new_episodes", "all"]
@@ -117,19 +118,13 @@ def ended_well(interaction: Interaction) -> bool:
     if response.status >= 400:
         return False
     if not response.is_stream:
-        try:
-            return isinstance(orjson.loads(response.body), dict)
-        except orjson.JSONDecodeError:
-            return False
+        return object_in(response.body) is not None
     reasons = False
     for event in Decoder().feed(response.body):
         if event.data == DONE_DATA:
             return True
-        try:
-            chunk = orjson.loads(event.data)
-        except orjson.JSONDecodeError:
-            return False
-        if not isinstance(chunk, dict) or chunk.get("error"):
+        chunk = object_in(event.data)
+        if chunk is None or chunk.get("error"):
             return False
         choices = chunk.get("choices")
         reasons = reasons or any(_has_reason(one) for one in choices) if isinstance(choices, list) else reasons

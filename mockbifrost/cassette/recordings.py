@@ -23,6 +23,7 @@ from mockbifrost.provider.protocol import Reached
 from mockbifrost.provider.tally import Tally, Use
 from mockbifrost.seeds import digest
 from mockbifrost.wire.headers import HOP_BY_HOP
+from mockbifrost.wire.jsontypes import object_in
 
 OnEnd = Literal["repeat", "miss"]
 PLACEHOLDER: Final = b"[redacted"
@@ -153,7 +154,7 @@ class Recordings:
         return iter(self.all)
 
     def _add(self, recording: Recording) -> None:
-        body = body_of(recording.interaction)
+        body = object_in(recording.interaction.request.body)
         if body is None:
             self.left_out.append(_no_request(recording.interaction))
             return
@@ -254,15 +255,6 @@ def _no_request(interaction: Interaction) -> Finding:
     text = f"interaction {interaction.number} is never played: the body of its request is no JSON object"
     column = 1 if interaction.line else 0
     return Finding(interaction.file, interaction.line, column, "", text, "record it again, or remove it", "warning")
-
-
-def body_of(interaction: Interaction) -> dict[str, Any] | None:
-    """The body of a request as an object; None where it is none."""
-    try:
-        body = orjson.loads(interaction.request.body)
-    except orjson.JSONDecodeError:
-        return None
-    return body if isinstance(body, dict) else None
 
 
 NO_RECORDINGS: Final = Recordings()

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
-
 from mockbifrost.cassette.answers import Heard, heard, source_of
 from mockbifrost.cassette.interaction import Interaction
 from mockbifrost.provider.answer import Failure
@@ -18,6 +16,7 @@ from mockbifrost.vocabulary.durations import format_duration
 from mockbifrost.vocabulary.gateway_errors import GATEWAY_ERRORS, GatewayError, gateway_error
 from mockbifrost.wire.chunk import Delta
 from mockbifrost.wire.completion import Choice, Message
+from mockbifrost.wire.jsontypes import object_in
 from mockbifrost.wire.usage import Usage
 
 Spoken = dict[str, Any]
@@ -272,11 +271,8 @@ def _envelope(interaction: Interaction) -> Mapping[str, Any] | None:
     """The body of a gateway's error."""
     if source_of(interaction) != "gateway":
         return None
-    try:
-        body = orjson.loads(interaction.response.body)
-    except orjson.JSONDecodeError:
-        return None
-    return body if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping) else None
+    body = object_in(interaction.response.body)
+    return body if body is not None and isinstance(body.get("error"), Mapping) else None
 
 
 def _gateways_own(body: Mapping[str, Any], status: int) -> Spoken | None:

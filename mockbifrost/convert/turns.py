@@ -15,6 +15,7 @@ from mockbifrost.cassette.keys import normalised
 from mockbifrost.cassette.spoken import VOLATILE, Spoken, behaviour_of, pace_of
 from mockbifrost.convert.conditions import Asking, asking
 from mockbifrost.vocabulary.providers import KNOWN_PROVIDERS
+from mockbifrost.wire.jsontypes import object_in
 from mockbifrost.wire.request import parse_body
 from mockbifrost.wire.sse import DONE_DATA, Decoder
 
@@ -93,11 +94,8 @@ def _extra_fields(interaction: Interaction) -> Mapping[str, Any]:
     if response.is_stream:
         events = Decoder().feed(response.body + b"\n\n")
         rows = [event.data.encode() for event in events[:1] if event.data != DONE_DATA]
-    try:
-        body = orjson.loads(rows[0]) if rows else None
-    except orjson.JSONDecodeError:
-        return {}
-    fields = body.get("extra_fields") if isinstance(body, Mapping) else None
+    body = object_in(rows[0]) if rows else None
+    fields = body.get("extra_fields") if body is not None else None
     return fields if isinstance(fields, Mapping) else {}
 
 

@@ -26,6 +26,7 @@ from mockbifrost.serve.upstream import Posted
 from mockbifrost.serve.upstream_settings import UpstreamSettings
 from mockbifrost.session.sources import QUARANTINE
 from mockbifrost.values import value
+from mockbifrost.wire.jsontypes import object_in
 
 LOG: Final = logging.getLogger("mockbifrost")
 _TRACE: Final = "x-bifrost-trace-id"
@@ -96,7 +97,7 @@ class Recorder:
 
     def shared_key(self, request: Posted, *, stream: bool) -> bytes:
         """What requests have in common that may be answered by one and the same asking."""
-        body = _body(request.body)
+        body = object_in(request.body) or {}
         found = blake2b(_digest(body, self._ignore, self._upstream.kind), digest_size=16)
         found.update(b"stream" + orjson.dumps(body.get("stream_options")) if stream else b"plain")
         for name, text in sorted(request.headers):
@@ -145,7 +146,7 @@ class Recorder:
         return self._tape.cassette.interactions[numbers[place] - 1] if place < len(numbers) else None
 
     def _key(self, interaction: Interaction) -> bytes:
-        body = _body(interaction.request.body)
+        body = object_in(interaction.request.body) or {}
         kind = source_of(interaction)
         found = blake2b(_digest(body, self._ignore, kind), digest_size=16)
         found.update(b"stream" if body.get("stream") is True else b"plain")
@@ -241,14 +242,6 @@ def prepare(
     return Prepared(plan, tape.cassette if plan.plays else None, recorder)
 
 
-def _body(raw: bytes) -> Mapping[str, Any]:
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
 def _digest(body: Mapping[str, Any], ignore: Ignore, kind: str) -> bytes:
     asked = Asked(body, ignore)
     key = asked.of_gateway() if kind == "gateway" else asked.of_provider(asked.model)
@@ -263,7 +256,7 @@ def _release(response: RecordedResponse) -> str | None:
 
 
 def _said_of(request: Posted | RecordedRequest) -> str:
-    body = _body(request.body)
+    body = object_in(request.body) or {}
     return f"POST {body.get('model', '?')} {'stream' if body.get('stream') is True else 'plain'}"
 
 

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from mockbifrost.match.compare import shown
 from mockbifrost.session.asked import conversation_of, said
 from mockbifrost.session.journal import Entry
 from mockbifrost.vocabulary.node import counted
+from mockbifrost.wire.jsontypes import object_in
 from mockbifrost.wire.redact import redact_text
 from mockbifrost.wire.request import RequestMessage
 from mockbifrost.wire.sse import Decoder
@@ -97,7 +96,7 @@ def _part(entry: Entry) -> _Part:
     calls: set[str] = set()
     error: str | None = None
     for event in Decoder().feed(entry.response_text().encode() + b"\n\n"):
-        chunk = _object(event.data)
+        chunk = object_in(event.data) or {}  # a script may write anything
         if "error" in chunk:
             error = str(_mapping(chunk["error"]).get("message", ""))
         delta = _mapping(_mapping(next(iter(_list(chunk.get("choices"))), None)).get("delta"))
@@ -106,14 +105,6 @@ def _part(entry: Entry) -> _Part:
         text.append(content if isinstance(content, str) else "")
         calls.update([str(id) for call in _list(delta.get("tool_calls")) if (id := _mapping(call).get("id"))])
     return _Part(chunks, "".join(text), frozenset(calls), error)
-
-
-def _object(data: str) -> Mapping[str, Any]:
-    """An event's JSON object; empty where it is none, as a script may write anything."""
-    try:
-        return _mapping(orjson.loads(data))
-    except orjson.JSONDecodeError:
-        return {}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -20,6 +20,15 @@ def _plain(value: object) -> object:
 def encode(value: Json) -> bytes:
     """Compact JSON. Tuples are lists; read-only mappings are objects."""
     return orjson.dumps(value, default=_plain)
+
+
+def object_in(data: bytes | str) -> dict[str, Any] | None:
+    """The object that stands there; None where it is other JSON, or none."""
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def merged(base: Json, over: Json) -> Json:
