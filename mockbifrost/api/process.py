@@ -18,7 +18,7 @@ from typing import IO, Final, Self
 
 from mockbifrost.api.remote import RemoteBifrost
 from mockbifrost.api.session import Session
-from mockbifrost.api.sessions import AnyServer
+from mockbifrost.api.sessions import AnyServer, Opening
 from mockbifrost.cassette.record_mode import RecordMode
 from mockbifrost.cassette.recordings import OnEnd
 from mockbifrost.clock import ClockMode
@@ -181,22 +181,8 @@ class MockBifrostProcess(AnyServer):
         """The last lines that it wrote to stderr: each request that nothing answered is explained there."""
         return self._running()[0].complaints()
 
-    def open_session(
-        self,
-        id: str | None = None,
-        *,
-        seed: int | None = None,
-        speed: float | None = None,
-        clock: ClockMode | None = None,
-        version: ProfileName | None = None,
-        ignore: Sequence[str] | None = None,
-        exact: bool | None = None,
-        on_end: OnEnd | None = None,
-    ) -> Session:
-        """A new session that lasts until it is finished."""
-        return self._running()[1].open_session(
-            id, seed=seed, speed=speed, clock=clock, version=version, ignore=ignore, exact=exact, on_end=on_end
-        )
+    def _open(self, opening: Opening) -> Session:
+        return self._running()[1]._open(opening)
 
 
 def _upstream(upstream: str | UpstreamSettings | None) -> dict[str, str | float]:

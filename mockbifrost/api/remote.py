@@ -15,8 +15,7 @@ from mockbifrost.api.loading import Given
 from mockbifrost.api.request import Place
 from mockbifrost.api.sending import cassettes_of, files_of, stub_json
 from mockbifrost.api.session import Session
-from mockbifrost.api.sessions import AnyServer
-from mockbifrost.cassette.recordings import OnEnd
+from mockbifrost.api.sessions import AnyServer, Opening
 from mockbifrost.clock import ClockMode, Deadline, pause
 from mockbifrost.errors import CassetteError, Finding, ScenarioError, SessionFinishedError, UsageError
 from mockbifrost.gateway.ledger import Row
@@ -26,7 +25,6 @@ from mockbifrost.session.registry import LateRequest
 from mockbifrost.session.sent import SentFile
 from mockbifrost.session.session import StubState
 from mockbifrost.session.verify import ALL_BUT_CONDUCT, Checks, Verdict
-from mockbifrost.wire.profiles import ProfileName
 
 if TYPE_CHECKING:
     import httpx2
@@ -87,24 +85,10 @@ class RemoteBifrost(AnyServer):
         version = found.get("version") if isinstance(found, dict) else None
         return version if isinstance(version, str) else self._control.no_sense("GET", "/version", 200, str(found))
 
-    def open_session(
-        self,
-        id: str | None = None,
-        *,
-        seed: int | None = None,
-        speed: float | None = None,
-        clock: ClockMode | None = None,
-        version: ProfileName | None = None,
-        ignore: Sequence[str] | None = None,
-        exact: bool | None = None,
-        on_end: OnEnd | None = None,
-    ) -> Session:
-        """A new session that lasts until it is finished. Raises UsageError where it can't be had.
-
-        Without an id it gets one that no other has; without a clock, that of the server.
-        """
-        wanted = {"id": id, "seed": seed, "speed": speed, "clock": clock, "version": version}
-        matching = {"ignore": ignore if ignore is None else list(ignore), "exact": exact, "on_end": on_end}
+    def _open(self, opening: Opening) -> Session:
+        wanted = {key: getattr(opening, key) for key in ("id", "seed", "speed", "clock", "version")}
+        ignore = None if opening.ignore is None else list(opening.ignore)
+        matching = {"ignore": ignore, "exact": opening.exact, "on_end": opening.on_end}
         made = self._control.ask("POST", "/sessions", wanted)["id"]
         session = Session(RemoteLink(self._control, made, self._url + session_path(made), self._forget, matching))
         self._opened[made] = session

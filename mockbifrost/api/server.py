@@ -13,7 +13,7 @@ from typing import Final, Self, TypeVar
 from mockbifrost.api.link import LocalLink
 from mockbifrost.api.loading import read_all
 from mockbifrost.api.session import Session
-from mockbifrost.api.sessions import AnyServer
+from mockbifrost.api.sessions import AnyServer, Opening
 from mockbifrost.cassette.interaction import Cassette
 from mockbifrost.cassette.keys import Ignore
 from mockbifrost.cassette.record_mode import RecordMode
@@ -214,31 +214,22 @@ class MockBifrost(AnyServer):
             raise failed[0]
         return done[0]
 
-    def open_session(
-        self,
-        id: str | None = None,
-        *,
-        seed: int | None = None,
-        speed: float | None = None,
-        clock: ClockMode | None = None,
-        version: ProfileName | None = None,
-        ignore: Sequence[str] | None = None,
-        exact: bool | None = None,
-        on_end: OnEnd | None = None,
-    ) -> Session:
-        """A new session that lasts until it is finished."""
+    def _open(self, opening: Opening) -> Session:
         server = self._running()
-        if speed is not None:
-            checked_speed(speed)
+        if opening.speed is not None:
+            checked_speed(opening.speed)
+        usual = self._matching
         matching = replace(
-            self._matching,
-            ignore=self._matching.ignore if ignore is None else Ignore(ignore),
-            exact=self._matching.exact if exact is None else exact,
-            on_end=self._matching.on_end if on_end is None else on_end,
+            usual,
+            ignore=usual.ignore if opening.ignore is None else Ignore(opening.ignore),
+            exact=usual.exact if opening.exact is None else opening.exact,
+            on_end=usual.on_end if opening.on_end is None else opening.on_end,
         )
 
         def create() -> SessionState:
-            made = server.sessions.create(id, seed=seed, clock=clock, version=version, speed=speed)
+            made = server.sessions.create(
+                opening.id, seed=opening.seed, clock=opening.clock, version=opening.version, speed=opening.speed
+            )
             if isinstance(made, Refused):
                 raise UsageError(made.message)
             return made

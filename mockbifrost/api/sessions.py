@@ -5,12 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from mockbifrost.api.session import Session
 from mockbifrost.cassette.recordings import OnEnd
 from mockbifrost.clock import ClockMode
 from mockbifrost.serve.addresses import BASE
 from mockbifrost.wire.profiles import ProfileName
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a new session is to be. None: as the server has it."""
+
+    id: str | None
+    seed: int | None
+    speed: float | None
+    clock: ClockMode | None
+    version: ProfileName | None
+    ignore: Sequence[str] | None
+    exact: bool | None
+    on_end: OnEnd | None
 
 
 class AnyServer(ABC):
@@ -26,7 +41,6 @@ class AnyServer(ABC):
         """What a client is given to reach the default session."""
         return self.url + BASE
 
-    @abstractmethod
     def open_session(
         self,
         id: str | None = None,
@@ -42,8 +56,13 @@ class AnyServer(ABC):
         """A new session that lasts until it is finished. Raises UsageError where it can't be had.
 
         `seed` and `version` beat those of the files, `speed` the server's; `ignore`, `exact` and `on_end` say how the cassettes are
-        matched that are loaded into this session.
+        matched that are loaded into this session. Without an id it gets one that no other has.
         """
+        return self._open(Opening(id, seed, speed, clock, version, ignore, exact, on_end))
+
+    @abstractmethod
+    def _open(self, opening: Opening) -> Session:
+        """The session that is asked for. Raises UsageError where it can't be had."""
 
     @contextmanager
     def session(
@@ -63,9 +82,7 @@ class AnyServer(ABC):
 
         The arguments are those of `open_session`. Raises UsageError where the session can't be had.
         """
-        session = self.open_session(
-            id, seed=seed, speed=speed, clock=clock, version=version, ignore=ignore, exact=exact, on_end=on_end
-        )
+        session = self._open(Opening(id, seed, speed, clock, version, ignore, exact, on_end))
         try:
             yield session
             if verify:
